@@ -1,0 +1,190 @@
+/**
+ * Who may import whom, once, for ESLint, dependency-cruiser and the tests of both.
+ * The reasons are in ARCHITECTURE.md, section "Dependencies".
+ *
+ * @typedef {object} Layer
+ * @property {string} path      regular expression for the layer's files, from the repository root
+ * @property {string[]} uses    names of the layers it may import, itself included when listed
+ * @property {string[]} [packages] npm packages it may import
+ * @property {boolean} [node]   may import node:* modules
+ * @property {boolean} [isPure] must not use clocks, randomness, timers, process or console
+ */
+
+const engine = ['bits', 'spec', 'sim'];
+const script = [...engine, 'linux', 'vmm', 'script'];
+
+/** @type {Record<string, Layer>} */
+const layers = {
+  bits: { path: '^src-main/bits/', uses: ['bits'], isPure: true },
+  spec: { path: '^src-main/spec/', uses: ['bits', 'spec'], isPure: true },
+  'sim-core': {
+    path: '^src-main/sim/core/',
+    uses: ['bits', 'spec', 'sim-core'],
+    isPure: true,
+  },
+  'sim-memory': {
+    path: '^src-main/sim/memory/',
+    uses: ['bits', 'spec', 'sim-core', 'sim-memory'],
+    isPure: true,
+  },
+  'sim-pcie': {
+    path: '^src-main/sim/pcie/',
+    uses: ['bits', 'spec', 'sim-core', 'sim-memory', 'sim-pcie'],
+    isPure: true,
+  },
+  'sim-iommu': {
+    path: '^src-main/sim/iommu/',
+    uses: ['bits', 'spec', 'sim-core', 'sim-memory', 'sim-pcie', 'sim-iommu'],
+    isPure: true,
+  },
+  'sim-devices': {
+    path: '^src-main/sim/devices/',
+    uses: ['bits', 'spec', 'sim-core', 'sim-memory', 'sim-pcie', 'sim-iommu', 'sim-devices'],
+    isPure: true,
+  },
+  'sim-cpu': {
+    path: '^src-main/sim/cpu/',
+    uses: [
+      'bits',
+      'spec',
+      'sim-core',
+      'sim-memory',
+      'sim-pcie',
+      'sim-iommu',
+      'sim-devices',
+      'sim-cpu',
+    ],
+    isPure: true,
+  },
+  // machine.ts, its helpers and index.ts: the composition root and the only door for other layers.
+  'sim-root': {
+    path: '^src-main/sim/[^/]+\\.ts$|^src-main/sim/machine/',
+    uses: [
+      'bits',
+      'spec',
+      'sim-core',
+      'sim-memory',
+      'sim-pcie',
+      'sim-iommu',
+      'sim-devices',
+      'sim-cpu',
+      'sim-root',
+    ],
+    isPure: true,
+  },
+  linux: { path: '^src-main/linux/', uses: [...engine, 'linux'], isPure: true },
+  vmm: { path: '^src-main/vmm/', uses: [...engine, 'linux', 'vmm'], isPure: true },
+  script: {
+    path: '^src-main/script/(?!wasm-node)',
+    uses: script,
+    packages: ['typescript', 'ts-blank-space', 'quickjs-wasi'],
+    isPure: true,
+  },
+  'script-wasm-node': {
+    path: '^src-main/script/wasm-node',
+    uses: script,
+    packages: ['quickjs-wasi'],
+    node: true,
+  },
+  'labs-engine': {
+    path: '^src-main/labs-engine/',
+    uses: [...script, 'labs-engine'],
+    packages: ['yaml', 'valibot'],
+    isPure: true,
+  },
+  protocol: {
+    path: '^src-main/protocol/',
+    uses: ['bits', 'spec', 'protocol'],
+    packages: ['valibot'],
+    isPure: true,
+  },
+  services: {
+    path: '^src-main/services/',
+    uses: [...script, 'labs-engine', 'protocol', 'services'],
+    packages: ['valibot'],
+    isPure: true,
+  },
+  'hosts-shared': {
+    path: '^src-main/hosts/(?!electron/|web/|cli/|machine-worker/)',
+    uses: ['protocol', 'services', 'hosts-shared'],
+    packages: ['valibot'],
+    node: true,
+  },
+  'hosts-machine-worker': {
+    path: '^src-main/hosts/machine-worker/',
+    uses: ['script-wasm-node', 'protocol', 'services', 'hosts-shared', 'hosts-machine-worker'],
+    node: true,
+  },
+  'hosts-electron': {
+    path: '^src-main/hosts/electron/',
+    uses: ['protocol', 'services', 'hosts-shared', 'hosts-electron'],
+    packages: ['electron', 'valibot'],
+    node: true,
+  },
+  'hosts-web': {
+    path: '^src-main/hosts/web/',
+    uses: ['protocol', 'services', 'hosts-shared', 'hosts-web'],
+    packages: ['ws'],
+    node: true,
+  },
+  'hosts-cli': {
+    path: '^src-main/hosts/cli/',
+    uses: ['script-wasm-node', 'protocol', 'services', 'hosts-shared', 'hosts-web', 'hosts-cli'],
+    node: true,
+  },
+  preload: {
+    path: '^src-main/preload/',
+    uses: ['protocol', 'preload'],
+    packages: ['electron'],
+  },
+  renderer: {
+    path: '^src-renderer/',
+    uses: ['bits', 'spec', 'protocol', 'renderer'],
+    packages: [
+      '@fontsource/inter',
+      '@fontsource/jetbrains-mono',
+      '@tanstack/vue-virtual',
+      '@vue-flow/core',
+      'dockview-vue',
+      'dockview-core',
+      'markdown-it',
+      'monaco-editor',
+      'pinia',
+      'reka-ui',
+      'shiki',
+      'uplot',
+      'valibot',
+      'vue',
+      'vue-i18n',
+    ],
+  },
+};
+
+/** `sim` seen from outside is its index alone. */
+const doors = { sim: '^src-main/sim/index\\.ts$' };
+
+/** @param {string} name */
+function pathOf(name) {
+  return doors[name] ?? layers[name].path;
+}
+
+/** Globals that would make a pure layer depend on where and when it runs. */
+const impureGlobals = [
+  'Date',
+  'performance',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+  'process',
+  'console',
+  'crypto',
+  'fetch',
+  'window',
+  'document',
+  'globalThis',
+  'require',
+  'Buffer',
+];
+
+module.exports = { layers, pathOf, impureGlobals };
