@@ -115,9 +115,11 @@ function cruise(cwd: string): Promise<CruiseReport> {
   const args = [tool, '--config', config, '--output-type', 'json', 'src-main', 'src-renderer'];
   return new Promise((resolve, reject) => {
     execFile(process.execPath, args, { cwd }, (error, stdout, stderr) => {
-      if (stdout === '')
+      if (stdout === '') {
         reject(new Error(`Layer check printed nothing: ${stderr}`, { cause: error }));
-      else resolve(JSON.parse(stdout) as CruiseReport);
+      } else {
+        resolve(JSON.parse(stdout) as CruiseReport);
+      }
     });
   });
 }
