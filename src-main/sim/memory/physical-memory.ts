@@ -1,0 +1,269 @@
+/**
+ * Physical memory of a machine: sparse, copy-on-write 4 KiB frames behind a two-level radix map.
+ *
+ * Addresses are two 32-bit halves on hot paths (`locate`) and Numbers below 2^53 elsewhere. Bits 53:22 select a leaf of
+ * the map, bits 21:12 a frame in it, bits 11:2 a word. A map entry is a slot of the `FrameStore`; -1 is "no memory here".
+ * Multi-byte values are little-endian.
+ *
+ * Not modelled: caches, memory types, ECC, NUMA distance. Access widths are unrestricted.
+ */
+import { invariant } from '../../bits/invariant.ts';
+import { toHex } from '../../bits/hex.ts';
+import { TWO_32, bigOf, highOf, highOfBig, lowOf, lowOfBig } from '../../bits/u64.ts';
+import { StateHash } from '../core/hash.ts';
+import type { Snapshotable } from '../core/snapshot.ts';
+import { FRAME_BYTES, FRAME_WORDS, ZERO_SLOT, type FrameStore } from './frame-store.ts';
+
+export interface MemoryRegion {
+  readonly base: number;
+  readonly bytes: number;
+  readonly kind: 'ram' | 'rom';
+}
+
+/** Results of `locate` and `locateForWrite` that are not a word index. */
+export const NO_MEMORY = -1;
+export const READ_ONLY = -2;
+
+const LEAF_FRAMES = 1024;
+const LEAF_BYTES = LEAF_FRAMES * FRAME_BYTES;
+
+/** A page map frozen at one instant. Shares leaves and frames with its memory and with other snapshots. */
+export interface MemorySnapshot {
+  readonly leaves: readonly Int32Array[];
+}
+
+export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
+  readonly store: FrameStore;
+  readonly regions: readonly MemoryRegion[];
+  #leaves: Int32Array[] = [];
+  #isLeafOwned: Uint8Array;
+  #epoch: number;
+  readonly #rom: readonly MemoryRegion[];
+
+  constructor(store: FrameStore, regions: readonly MemoryRegion[]) {
+    this.store = store;
+    this.regions = regions;
+    this.#rom = regions.filter((r) => r.kind === 'rom');
+    this.#epoch = store.newEpoch();
+    const end = Math.max(0, ...regions.map((r) => r.base + r.bytes));
+    const hole = new Int32Array(LEAF_FRAMES).fill(NO_MEMORY);
+    const untouched = new Int32Array(LEAF_FRAMES).fill(ZERO_SLOT);
+    for (let base = 0; base < end; base += LEAF_BYTES) {
+      this.#leaves.push(this.#initialLeaf(base, hole, untouched));
+    }
+    this.#isLeafOwned = new Uint8Array(this.#leaves.length);
+  }
+
+  #initialLeaf(base: number, hole: Int32Array, untouched: Int32Array): Int32Array {
+    const touching = this.regions.filter((r) => r.base < base + LEAF_BYTES && r.base + r.bytes > base);
+    if (touching.length === 0) {
+      return hole;
+    }
+    if (touching.some((r) => r.base <= base && r.base + r.bytes >= base + LEAF_BYTES)) {
+      return untouched;
+    }
+    const leaf = hole.slice();
+    for (const region of touching) {
+      invariant(
+        region.base % FRAME_BYTES === 0 && region.bytes % FRAME_BYTES === 0,
+        `Memory region at ${toHex(region.base)} is not a whole number of 4 KiB frames`,
+      );
+      const first = Math.max(0, (region.base - base) / FRAME_BYTES);
+      const last = Math.min(LEAF_FRAMES, (region.base + region.bytes - base) / FRAME_BYTES);
+      leaf.fill(ZERO_SLOT, first, last);
+    }
+    return leaf;
+  }
+
+  /** Index into `store.words` of the word at the address, or `NO_MEMORY`. */
+  locate(high: number, low: number): number {
+    const leaf = this.#leaves[(high << 10) | (low >>> 22)];
+    if (leaf === undefined) {
+      return NO_MEMORY;
+    }
+    const slot = leaf[(low >>> 12) & 1023] as number;
+    return slot < 0 ? NO_MEMORY : (slot << 10) | ((low >>> 2) & 1023);
+  }
+
+  /** As `locate`, after making the frame writable; `READ_ONLY` for ROM. Invalidates earlier word indexes of the frame. */
+  locateForWrite(high: number, low: number): number {
+    const top = (high << 10) | (low >>> 22);
+    const leaf = this.#leaves[top];
+    if (leaf === undefined) {
+      return NO_MEMORY;
+    }
+    const frame = (low >>> 12) & 1023;
+    const slot = leaf[frame] as number;
+    if (slot < 0) {
+      return NO_MEMORY;
+    }
+    if (this.store.epochOf(slot) === this.#epoch) {
+      return (slot << 10) | ((low >>> 2) & 1023);
+    }
+    return this.#claim(top, frame, slot, high, low);
+  }
+
+  #claim(top: number, frame: number, slot: number, high: number, low: number): number {
+    const at = high * TWO_32 + (low >>> 0);
+    if (this.#rom.some((r) => at >= r.base && at < r.base + r.bytes)) {
+      return READ_ONLY;
+    }
+    const copy = this.store.copy(slot, this.#epoch);
+    if (this.#isLeafOwned[top] === 0) {
+      this.#leaves[top] = (this.#leaves[top] as Int32Array).slice();
+      this.#isLeafOwned[top] = 1;
+    }
+    (this.#leaves[top] as Int32Array)[frame] = copy;
+    return (copy << 10) | ((low >>> 2) & 1023);
+  }
+
+  isMemory(address: number, bytes = 1): boolean {
+    for (let at = address - (address % FRAME_BYTES); at < address + bytes; at += FRAME_BYTES) {
+      if (this.locate(highOf(at), lowOf(at)) === NO_MEMORY) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** 32-bit read; all ones where there is no memory. The address is aligned down to 4. */
+  read32(address: number): number {
+    const index = this.locate(highOf(address), lowOf(address));
+    return index < 0 ? 0xffff_ffff : (this.store.words[index] as number);
+  }
+
+  /** False where there is no writable memory. */
+  write32(address: number, value: number): boolean {
+    const index = this.locateForWrite(highOf(address), lowOf(address));
+    if (index < 0) {
+      return false;
+    }
+    this.store.words[index] = value;
+    return true;
+  }
+
+  /** 64-bit read of an 8-byte aligned address. */
+  read64(address: number): bigint {
+    return bigOf(this.read32(address + 4), this.read32(address));
+  }
+
+  write64(address: number, value: bigint): boolean {
+    return this.write32(address, lowOfBig(value)) && this.write32(address + 4, highOfBig(value));
+  }
+
+  /** Copies 32-bit words out of memory; the address is 4-byte aligned. */
+  readWords(address: number, into: Uint32Array, count = into.length): void {
+    for (let i = 0; i < count; i++) {
+      into[i] = this.read32(address + i * 4);
+    }
+  }
+
+  writeWords(address: number, from: ArrayLike<number>, count = from.length): boolean {
+    let isStored = true;
+    for (let i = 0; i < count; i++) {
+      isStored = this.write32(address + i * 4, from[i] as number) && isStored;
+    }
+    return isStored;
+  }
+
+  readBytes(address: number, bytes: number): Uint8Array {
+    const out = new Uint8Array(bytes);
+    this.readInto(address, out, 0, bytes);
+    return out;
+  }
+
+  /** Reads into `out[offset...]`. Bytes without memory behind them read as FFh. */
+  readInto(address: number, out: Uint8Array, offset: number, bytes: number): void {
+    let at = address;
+    let to = offset;
+    let left = bytes;
+    while (left > 0) {
+      const inFrame = at - Math.floor(at / FRAME_BYTES) * FRAME_BYTES;
+      const run = Math.min(left, FRAME_BYTES - inFrame);
+      const base = this.locate(highOf(at - inFrame), lowOf(at - inFrame));
+      if (base < 0) {
+        out.fill(0xff, to, to + run);
+      } else {
+        const frame = new Uint8Array(this.store.words.buffer, base * 4 + inFrame, run);
+        out.set(frame, to);
+      }
+      at += run;
+      to += run;
+      left -= run;
+    }
+  }
+
+  /** Writes `bytes.length` bytes; false when some of them had no writable memory (the others are stored). */
+  writeBytes(address: number, bytes: Uint8Array): boolean {
+    let at = address;
+    let from = 0;
+    let isStored = true;
+    while (from < bytes.length) {
+      const inFrame = at - Math.floor(at / FRAME_BYTES) * FRAME_BYTES;
+      const run = Math.min(bytes.length - from, FRAME_BYTES - inFrame);
+      const base = this.locateForWrite(highOf(at - inFrame), lowOf(at - inFrame));
+      if (base < 0) {
+        isStored = false;
+      } else {
+        new Uint8Array(this.store.words.buffer, base * 4 + inFrame, run).set(bytes.subarray(from, from + run));
+      }
+      at += run;
+      from += run;
+    }
+    return isStored;
+  }
+
+  /** Fills ROM when the machine is built. */
+  loadRom(address: number, bytes: Uint8Array): void {
+    invariant(address % FRAME_BYTES === 0, 'ROM is loaded by whole frames');
+    for (let from = 0; from < bytes.length; from += FRAME_BYTES) {
+      const at = address + from;
+      const top = Math.floor(at / LEAF_BYTES);
+      const slot = this.store.copy(ZERO_SLOT, 0);
+      const chunk = bytes.subarray(from, from + FRAME_BYTES);
+      new Uint8Array(this.store.words.buffer, slot * FRAME_BYTES, chunk.length).set(chunk);
+      if (this.#isLeafOwned[top] === 0) {
+        this.#leaves[top] = (this.#leaves[top] as Int32Array).slice();
+        this.#isLeafOwned[top] = 1;
+      }
+      (this.#leaves[top] as Int32Array)[(at % LEAF_BYTES) / FRAME_BYTES] = slot;
+    }
+  }
+
+  /** Freezes the present contents. From now on every first write to a frame copies it. */
+  snapshot(): MemorySnapshot {
+    this.#epoch = this.store.newEpoch();
+    this.#isLeafOwned = new Uint8Array(this.#leaves.length);
+    return { leaves: [...this.#leaves] };
+  }
+
+  /** Takes over frozen contents, also of another memory of the same store and regions. */
+  restore(state: MemorySnapshot): void {
+    this.#leaves = [...state.leaves];
+    this.#isLeafOwned = new Uint8Array(this.#leaves.length);
+    this.#epoch = this.store.newEpoch();
+  }
+
+  /** Adds every frame that differs from zero to the hash, in address order. */
+  hashInto(hash: StateHash): void {
+    const { words } = this.store;
+    this.#leaves.forEach((leaf, top) => {
+      for (let frame = 0; frame < LEAF_FRAMES; frame++) {
+        const slot = leaf[frame] as number;
+        if (slot <= 0) {
+          continue;
+        }
+        const start = slot * FRAME_WORDS;
+        let isZero = true;
+        for (let i = start; i < start + FRAME_WORDS && isZero; i++) {
+          isZero = words[i] === 0;
+        }
+        if (!isZero) {
+          hash.word(top);
+          hash.word(frame);
+          hash.words(words, start, start + FRAME_WORDS);
+        }
+      }
+    });
+  }
+}
