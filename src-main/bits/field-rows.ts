@@ -5,7 +5,14 @@
 import type { SourceRef } from './field.ts';
 import { formatSource } from './field.ts';
 import { toGroupedHex, toHex } from './hex.ts';
-import { ANY_CONTEXT, type Field, type FieldMap, type Layout, type LayoutContext } from './layout.ts';
+import {
+  ANY_CONTEXT,
+  missingCapabilities,
+  type Field,
+  type FieldMap,
+  type Layout,
+  type LayoutContext,
+} from './layout.ts';
 
 export interface FieldRowData {
   readonly name: string;
@@ -58,7 +65,8 @@ export function fieldRows<F extends FieldMap>(
     .map((field) => {
       const value = layout.get(words, field, offset);
       const { spec } = field;
-      const isGone = spec.capability !== undefined && !context.has(spec.capability);
+      const missing = missingCapabilities(spec, context);
+      const isGone = missing.length > 0;
       return {
         name: spec.role === 'value' ? field.name : spec.role,
         title: spec.title,
@@ -69,7 +77,7 @@ export function fieldRows<F extends FieldMap>(
         value: formatValue(field, value),
         source: formatSource(source),
         isReserved: spec.role !== 'value' || isGone,
-        ...(isGone ? { meaning: `Reserved: this unit does not report ${spec.capability}` } : {}),
+        ...(isGone ? { meaning: `Reserved: this unit does not report ${missing.join(' and ')}` } : {}),
         ...(!isGone && spec.note !== undefined ? { meaning: spec.note } : {}),
         ...(spec.access === undefined ? {} : { access: spec.access }),
         ...(violated.has(field.name) ? { isViolated: true } : {}),

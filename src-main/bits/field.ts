@@ -33,8 +33,8 @@ export interface FieldOptions {
   readonly access?: Access;
   /** Reset value. */
   readonly reset?: number | bigint;
-  /** Capability without which the field is reserved; resolved by the user of the layout. */
-  readonly capability?: string;
+  /** Capability without which the field is reserved, or several that must all be there; the layout context knows. */
+  readonly capability?: string | readonly string[];
   /** Number of low bits of the field (of the address, for addresses) that exist; a name resolved like a capability. */
   readonly validBits?: string;
   /** One teaching sentence. */

@@ -6,7 +6,7 @@
  */
 import type { FieldSpec } from './field.ts';
 import { toHex } from './hex.ts';
-import { InvariantError, defined, invariant } from './invariant.ts';
+import { InvariantError, invariant } from './invariant.ts';
 import { maskOf } from './u64.ts';
 
 export type FieldMap = Readonly<Record<string, FieldSpec>>;
@@ -158,12 +158,18 @@ function addBits(mask: Uint32Array, low: number, high: number): void {
   }
 }
 
+/** Names of the capabilities a field needs and the context lacks. */
+export function missingCapabilities(spec: FieldSpec, context: LayoutContext): readonly string[] {
+  const needed = spec.capability ?? [];
+  return (typeof needed === 'string' ? [needed] : needed).filter((name) => !context.has(name));
+}
+
 function addReservedBits(mask: Uint32Array, field: Field, context: LayoutContext): void {
   const { spec } = field;
   if (spec.role === 'ignored') {
     return;
   }
-  if (spec.role === 'reserved' || (spec.capability !== undefined && !context.has(spec.capability))) {
+  if (spec.role === 'reserved' || missingCapabilities(spec, context).length > 0) {
     for (const part of spec.parts) {
       addBits(mask, part.low, part.high);
     }
@@ -173,9 +179,10 @@ function addReservedBits(mask: Uint32Array, field: Field, context: LayoutContext
     return;
   }
   const valid = Math.max(0, context.width(spec.validBits) - spec.addressShift);
-  const part = defined(spec.parts[0], `${field.name}: part`);
-  if (part.low + valid <= part.high) {
-    addBits(mask, part.low + valid, part.high);
+  for (const piece of field.pieces) {
+    const kept = Math.min(piece.width, Math.max(0, valid - piece.valueShift));
+    const low = piece.word * 32 + piece.shift;
+    addBits(mask, low + kept, low + piece.width - 1);
   }
 }
 
