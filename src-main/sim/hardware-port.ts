@@ -1,0 +1,79 @@
+/**
+ * What software can do to a machine, and all that it can do: the kernel in `linux/`, a VMM, a learner's script and a guest
+ * (through its VM's own implementation) all stand on this port.
+ *
+ * Every call that can change the machine is one stimulus of the run: it is logged, and a replay makes it again. Addresses
+ * are physical, Numbers below 2^53. Reads where nothing answers give all ones, writes there are dropped, as on a PC.
+ */
+import type { EventKind } from '../spec/events/event.ts';
+import type { MachineConfig } from './machine-config.ts';
+
+/** Result of ENQCMD and ENQCMDS (Intel SDM volume 2): `retry` is ZF=1, `fault` is #GP before anything was sent. */
+export type EnqcmdResult = 'accepted' | 'retry' | 'fault';
+
+/** What may be published to panes and stored in keyframes. */
+export type PlainData =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly PlainData[]
+  | { readonly [key: string]: PlainData };
+
+export interface PciFunctionAddress {
+  readonly rid: number;
+  /** `0000:6a:01.0` */
+  readonly name: string;
+}
+
+export interface HardwarePort {
+  readonly config: MachineConfig;
+  readonly nowNs: number;
+
+  memoryRead(address: number, bytes: number): Uint8Array;
+  memoryWrite(address: number, bytes: Uint8Array): void;
+  memoryRead64(address: number): bigint;
+  memoryWrite64(address: number, value: bigint): void;
+
+  mmioRead(address: number, bytes: 1 | 2 | 4 | 8): bigint;
+  mmioWrite(address: number, bytes: 1 | 2 | 4 | 8, value: bigint): void;
+
+  /** Configuration space by Requester ID; all ones where there is no function. */
+  configRead(rid: number, offset: number, bytes: 1 | 2 | 4): number;
+  configWrite(rid: number, offset: number, bytes: 1 | 2 | 4, value: number): void;
+
+  /** 64-byte posted store of 16 words to a 64-byte aligned address. Nothing tells whether anybody took it. */
+  movdir64b(cpu: number, address: number, words: Uint32Array): void;
+  /** 64-byte deferrable store: ENQCMD takes the PASID from the CPU's IA32_PASID, ENQCMDS from word 0. */
+  enqcmd(cpu: number, address: number, words: Uint32Array): EnqcmdResult;
+  enqcmds(cpu: number, address: number, words: Uint32Array): EnqcmdResult;
+  readMsr(cpu: number, index: number): bigint;
+  writeMsr(cpu: number, index: number, value: bigint): void;
+
+  /** Lets simulated time pass; everything due in it happens. */
+  advance(durationNs: number): void;
+  /** Runs up to and including the next thing that is due within the limit. False when nothing was. */
+  advanceToNextEvent(limitNs: number): boolean;
+  /** Takes the highest-priority pending interrupt vector of a CPU, -1 when none is pending. */
+  takeInterrupt(cpu: number): number;
+
+  /** Appends a record for something that software did. Values as in `Trace.record`. Gives its number. */
+  emit(kind: EventKind, source: string, ...values: readonly (number | bigint | string | boolean)[]): number;
+  /** Runs `body` with `seq` as the cause of everything that it does. */
+  within<T>(seq: number, body: () => T): T;
+  /**
+   * Makes the present state of a software object visible to panes, time travel included: `publish('mdev/<uuid>', {...})`.
+   * Undefined removes it.
+   */
+  publish(key: string, value: PlainData | undefined): void;
+}
+
+/** Where the platform's fixed devices are. */
+export const PLATFORM = {
+  /** Registers of the first DMA remapping unit, as on common boards. */
+  iommuBase: 0xfed9_0000,
+  iommuBytes: 0x2000,
+  /** First address at which firmware places BARs. */
+  mmioHighBase: 0x2000_0000_0000,
+  lapicBase: 0xfee0_0000,
+} as const;
