@@ -1,8 +1,16 @@
 /** Register blocks: registers at offsets of a memory-mapped or configuration space, with an access type for each field. */
-import type { SourceRef } from './field.ts';
+import type { FieldOptions, SourceRef } from './field.ts';
 import { toHex } from './hex.ts';
 import { invariant } from './invariant.ts';
-import { buildLayout, type FieldMap, type Layout } from './layout.ts';
+import {
+  buildLayout,
+  missingCapabilities,
+  type Field,
+  type FieldMap,
+  type Layout,
+  type LayoutContext,
+  type Values,
+} from './layout.ts';
 
 export interface RegisterSpec<F extends FieldMap> {
   readonly title: string;
@@ -86,4 +94,49 @@ export function defineRegisterBlock(name: string, registers: readonly Register[]
   }
   invariant(new Set(sorted.map((r) => r.name)).size === sorted.length, `${name}: register names repeat`);
   return { name, registers: sorted };
+}
+
+/**
+ * The same register with some field declarations changed: reset values of one instance, fields it lacks. `change` returns
+ * the options to replace, or undefined to keep the field.
+ */
+export function refineRegister<F extends FieldMap>(
+  register: Register<F>,
+  change: (field: Field) => Partial<FieldOptions> | undefined,
+): Register<F> {
+  const fields = register.fields.map((f) => [f.name, { ...f.spec, ...change(f) }] as const);
+  const layout = buildLayout(register.name, register.widthBits, Object.fromEntries(fields) as unknown as F);
+  return { ...register, ...layout };
+}
+
+/** Fields whose capability is absent become reserved: they read as zero and ignore writes. */
+export function gateRegister<F extends FieldMap>(register: Register<F>, context: LayoutContext): Register<F> {
+  return refineRegister(register, ({ spec }) =>
+    spec.role === 'value' && missingCapabilities(spec, context).length > 0
+      ? { access: 'RsvdZ', reset: 0 }
+      : undefined,
+  );
+}
+
+/** Reset values of one instance, by field name; other fields keep theirs. */
+export function withResets<F extends FieldMap>(register: Register<F>, values: Partial<Values<F>>): Register<F> {
+  const given = new Map(Object.entries(values as Readonly<Record<string, number | bigint>>));
+  for (const name of given.keys()) {
+    register.field(name);
+  }
+  return refineRegister(register, ({ name }) => {
+    const reset = given.get(name);
+    return reset === undefined ? undefined : { reset };
+  });
+}
+
+/** Contents after reset. */
+export function resetWords(register: Register): Uint32Array {
+  const words = new Uint32Array(register.words);
+  for (const field of register.fields) {
+    if (field.spec.role === 'value' && field.spec.reset !== undefined) {
+      register.set(words, field.name, field.spec.reset);
+    }
+  }
+  return words;
 }
