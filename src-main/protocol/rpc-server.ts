@@ -52,10 +52,10 @@ export function createRpcServer<A extends ApiSpec>(options: RpcServerOptions<A>)
       if (accepted === null) return;
       const { request, params } = accepted;
       const answer = async (): Promise<unknown> => await service.handle(request.method, params);
-      answer().then(
-        (result) => send({ id: request.id, result }),
-        (error: unknown) => fail(request, error),
-      );
+      // One handler for both: an answer that the transport cannot carry is a bug as well.
+      answer()
+        .then((result) => send({ id: request.id, result }))
+        .catch((error: unknown) => fail(request, error));
     },
     receiveWhilePaused: (message) => {
       const accepted = accept(message);
