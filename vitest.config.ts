@@ -1,7 +1,16 @@
 import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vitest/config';
 
-const nodeSuites = ['unit', 'property', 'contract', 'arch', 'golden', 'labs', 'conformance', 'fuzz'];
+const nodeSuites = [
+  'unit',
+  'property',
+  'contract',
+  'arch',
+  'golden',
+  'labs',
+  'conformance',
+  'fuzz',
+];
 
 export default defineConfig({
   plugins: [vue()],
