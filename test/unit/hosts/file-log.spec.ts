@@ -39,6 +39,8 @@ describe('file log', () => {
   });
 
   it('does not fail where nothing can be written', () => {
-    expect(() => createFileLog(path.join(process.execPath, 'logs'), 'web').info('lost')).not.toThrow();
+    expect(() =>
+      createFileLog(path.join(process.execPath, 'logs'), 'web').info('lost'),
+    ).not.toThrow();
   });
 });

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Where the parts of the program are, from sources and from a build or package alike. */
+export interface AppPaths {
+  /** Folder with package.json. */
+  readonly root: string;
+  readonly version: string;
+  readonly renderer: string;
+  readonly labs: string;
+  readonly preload: string;
+  readonly machineWorker: string;
+  readonly sandboxModule: string;
+}
+
+const SOURCE_MARK = `${path.sep}src-main${path.sep}hosts${path.sep}`;
+
+/** @param entryUrl `import.meta.url` of a host's entry module. */
+export function resolveAppPaths(entryUrl: string): AppPaths {
+  const entry = fileURLToPath(entryUrl);
+  const mark = entry.indexOf(SOURCE_MARK);
+  return mark >= 0 ? sourcePaths(entry.slice(0, mark)) : builtPaths(path.dirname(entry));
+}
+
+function sourcePaths(root: string): AppPaths {
+  return {
+    root,
+    version: readVersion(root),
+    renderer: path.join(root, 'out/renderer'),
+    labs: path.join(root, 'labs'),
+    preload: path.join(root, 'out/preload/preload.cjs'),
+    machineWorker: path.join(root, 'src-main/hosts/machine-worker/main.ts'),
+    sandboxModule: path.join(root, 'node_modules/quickjs-wasi/quickjs.wasm'),
+  };
+}
+
+/** Entry modules of a build stand in `out/main`. */
+function builtPaths(mainFolder: string): AppPaths {
+  const out = path.dirname(mainFolder);
+  const root = path.dirname(out);
+  return {
+    root,
+    version: readVersion(root),
+    renderer: path.join(out, 'renderer'),
+    labs: path.join(out, 'labs'),
+    preload: path.join(out, 'preload/preload.cjs'),
+    machineWorker: path.join(mainFolder, 'machine-worker.js'),
+    sandboxModule: path.join(mainFolder, 'quickjs.wasm'),
+  };
+}
+
+function readVersion(root: string): string {
+  const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+    readonly version: string;
+  };
+  return manifest.version;
+}
