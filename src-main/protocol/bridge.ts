@@ -18,18 +18,27 @@ export interface HostBridge {
 }
 
 export const MENU_COMMANDS = [
-  'file.save',
   'file.home',
+  'file.save',
   'run.start',
-  'run.step',
   'run.pause',
   'run.stop',
+  'run.step-over',
+  'run.step-into',
+  'run.step-out',
   'run.step-back',
-  'view.next-layout',
-  'view.theme',
   'view.command-palette',
+  'view.next-theme',
+  'view.reset-layout',
   'help.shortcuts',
   'help.about',
 ] as const;
 
 export type MenuCommand = (typeof MENU_COMMANDS)[number];
+
+/** Between the preload script and Electron's main process; nobody else sends or hears these. */
+export const IPC_CHANNEL = {
+  connect: 'siov-lab:connect',
+  port: PORT_MESSAGE,
+  menu: 'siov-lab:menu',
+} as const;
