@@ -169,7 +169,11 @@ function addReservedBits(mask: Uint32Array, field: Field, context: LayoutContext
   if (spec.role === 'ignored') {
     return;
   }
-  if (spec.role === 'reserved' || missingCapabilities(spec, context).length > 0) {
+  const isAbsent = missingCapabilities(spec, context).length > 0;
+  if (isAbsent && spec.isIgnoredWhenAbsent === true) {
+    return;
+  }
+  if (spec.role === 'reserved' || isAbsent) {
     for (const part of spec.parts) {
       addBits(mask, part.low, part.high);
     }

@@ -1,4 +1,8 @@
 /** The one door of the simulation for other layers. */
+export { EventQueue } from './core/event-queue.ts';
+export { StateHash } from './core/hash.ts';
+export { SeededRandom } from './core/random.ts';
+export { NO_CAUSE, Trace, type RawRecord } from './core/trace.ts';
 export type {
   EnqcmdResult,
   HardwarePort,
@@ -6,4 +10,19 @@ export type {
   PlainData,
 } from './hardware-port.ts';
 export { PLATFORM } from './hardware-port.ts';
-export type { DeviceConfig, MachineConfig, ProcessConfig, VmConfig } from './machine-config.ts';
+export { ACCESS } from './iommu/first-stage-walk.ts';
+export { createIommuRequest, type IommuAnswer, type IommuRequest } from './iommu/request.ts';
+export { RemappingUnit, type InterruptRemappingUnit } from './iommu/unit.ts';
+export type { WalkRead, WalkRecorder } from './iommu/walk-recorder.ts';
+export {
+  DEFAULT_IOMMU_CACHES,
+  type DeviceConfig,
+  type IommuCacheConfig,
+  type IommuConfig,
+  type MachineConfig,
+  type ProcessConfig,
+  type VmConfig,
+} from './machine-config.ts';
+export { FrameStore } from './memory/frame-store.ts';
+export { PhysicalMemory, type MemoryRegion } from './memory/physical-memory.ts';
+export { ADDRESS_TYPE, COMPLETION, PAGE_RESPONSE, type CompletionStatus } from './pcie/ports.ts';

@@ -114,7 +114,7 @@ export class PageRequestQueue implements PageRequestSink {
       if (request.pasid >>> structures.directoryPasidBits !== 0) {
         return 0x46;
       }
-      if (request.pasid >>> limits.pasidWidth !== 0) {
+      if (limits.features.checksPasidWidth && request.pasid >>> limits.pasidWidth !== 0) {
         return 0x89;
       }
       if (limits.features.RPS && request.pasid === structures.ridPasid) {

@@ -349,7 +349,7 @@ export class Translation {
     if (request.pasid >>> structures.directoryPasidBits !== 0) {
       return 0x46;
     }
-    if (request.pasid >>> pasidWidth !== 0) {
+    if (features.checksPasidWidth && request.pasid >>> pasidWidth !== 0) {
       return 0x89;
     }
     if (features.RPS && request.pasid === structures.ridPasid) {

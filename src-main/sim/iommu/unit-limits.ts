@@ -73,9 +73,14 @@ export interface UnitFeatures {
   readonly PT: boolean;
   readonly DT: boolean;
   readonly FS5LP: boolean;
+  /** PASIDs above ECAP_REG.PSS are refused (89h). Units of older revisions know the limit of PDTS only. */
+  readonly checksPasidWidth: boolean;
 }
 
-function featuresOf({ cap, ecap }: IommuCapability): UnitFeatures {
+/** First major version of the register set whose units check PASIDs against PSS; see docs/fidelity.md. */
+const PASID_WIDTH_CHECK_MAJOR = 4;
+
+function featuresOf({ cap, ecap, major }: IommuCapability): UnitFeatures {
   return {
     SMTS: ecap.SMTS === 1,
     ADMS: ecap.ADMS === 1,
@@ -92,6 +97,7 @@ function featuresOf({ cap, ecap }: IommuCapability): UnitFeatures {
     PT: ecap.PT === 1,
     DT: ecap.DT === 1,
     FS5LP: cap.FS5LP === 1,
+    checksPasidWidth: major >= PASID_WIDTH_CHECK_MAJOR,
   };
 }
 

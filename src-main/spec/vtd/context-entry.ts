@@ -89,6 +89,7 @@ export const ScalableContextEntry = defineStructure({
     }),
     RID_PASID: bits(83, 64, 'RID PASID', {
       capability: 'RPS',
+      isIgnoredWhenAbsent: true,
       aka: ['RID2PASID'],
       note: 'Requests without a PASID are translated as if they carried this one.',
     }),
