@@ -8,6 +8,7 @@ import { bit, bits, type FieldSpec } from '../../bits/field.ts';
 import { defineRegister, defineRegisterBlock, type Register } from '../../bits/register-block.ts';
 import { rsvdZ } from '../reserved-fields.ts';
 import { sdm } from '../source.ts';
+import { DELIVERY_MODE as MESSAGE_DELIVERY_MODE } from '../vtd/interrupt-remap-entry.ts';
 
 export const LAPIC_BYTES = 0x400;
 /** Vectors below are reserved for exceptions: a message with one of them is an error. */
@@ -17,16 +18,8 @@ export const VECTORS = 256;
 export const VECTOR_REGISTERS = 8;
 export const VECTOR_REGISTER_STRIDE = 0x10;
 
-/** Delivery modes of messages and of the interrupt command register. */
-export const DELIVERY_MODE = {
-  fixed: 0,
-  lowestPriority: 1,
-  smi: 2,
-  nmi: 4,
-  init: 5,
-  startUp: 6,
-  extInt: 7,
-} as const;
+/** Delivery modes of messages, and the one that only the interrupt command register has. */
+export const DELIVERY_MODE = { ...MESSAGE_DELIVERY_MODE, startUp: 6 } as const;
 
 export const DELIVERY_MODE_NAMES: Readonly<Record<number, string>> = {
   0: 'fixed',
@@ -92,7 +85,7 @@ const LDR = register('APIC_LDR', 'Logical destination', 0xd0, {
   }),
 });
 const DFR = register('APIC_DFR', 'Destination format', 0xe0, {
-  _ones: { ...rsvdZ(27, 0), role: 'ignored' },
+  ONES: bits(27, 0, 'Ones', { access: 'RO', reset: 0x0fff_ffff }),
   MODEL: bits(31, 28, 'Model', {
     values: { cluster: 0, flat: 15 },
     reset: 15,

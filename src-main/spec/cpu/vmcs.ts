@@ -4,7 +4,7 @@
  *
  * Guest and host register state, EPT and MSR lists belong to the VMM layer and are not declared here.
  */
-import { bit, bits, reserved, wide, ignored } from '../../bits/field.ts';
+import { address, bit, bits, ignored } from '../../bits/field.ts';
 import { defineStructure } from '../../bits/structure.ts';
 import { sdm } from '../source.ts';
 
@@ -102,7 +102,9 @@ export const PinBasedControls = defineStructure({
     EXTERNAL_INTERRUPT_EXITING: bit(0, 'External-interrupt exiting', {
       note: 'Host interrupts end guest execution.',
     }),
-    _i0: ignored(6, 1),
+    _i0: ignored(2, 1),
+    NMI_EXITING: bit(3, 'NMI exiting', { note: 'NMIs end guest execution.' }),
+    _i2: ignored(6, 4),
     PROCESS_POSTED_INTERRUPTS: bit(7, 'Process posted interrupts', {
       note: 'The notification vector makes the CPU fetch posted vectors instead of exiting.',
     }),
@@ -191,8 +193,7 @@ export const VmcsAddress = defineStructure({
   bytes: 8,
   source: sdm('volume 3, "VM-Execution Control Fields"'),
   fields: {
-    LOW: bits(11, 0, 'Offset in the page', { note: 'Zero where a 4 KB page is named.' }),
-    PAGE: wide(51, 12, 'Page number', { validBits: 'MAXPHYADDR' }),
-    _r0: reserved(63, 52),
+    OFFSET: bits(11, 0, 'Offset in the page', { note: 'Zero where a 4 KB page is named.' }),
+    PAGE: address(63, 12, 'Page address', { validBits: 'MAXPHYADDR' }),
   },
 });
