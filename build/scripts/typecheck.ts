@@ -8,6 +8,7 @@ const root = path.resolve(import.meta.dirname, '../..');
 const projects: Readonly<Record<string, { readonly compiler: string; readonly needs: string }>> = {
   pure: { compiler: 'typescript/bin/tsc', needs: 'src-main/bits/**/*.ts' },
   node: { compiler: 'typescript/bin/tsc', needs: 'build/**/*.ts' },
+  preload: { compiler: 'typescript/bin/tsc', needs: 'src-main/preload/**/*.ts' },
   web: { compiler: 'vue-tsc/bin/vue-tsc.js', needs: 'src-renderer/**/*.{ts,vue}' },
   test: { compiler: 'typescript/bin/tsc', needs: 'test/**/*.ts' },
   'test-web': { compiler: 'vue-tsc/bin/vue-tsc.js', needs: 'test/unit/renderer/**/*.ts' },

@@ -12,6 +12,7 @@ export interface AppPaths {
   readonly preload: string;
   readonly machineWorker: string;
   readonly sandboxModule: string;
+  readonly icon: string;
 }
 
 const SOURCE_MARK = `${path.sep}src-main${path.sep}hosts${path.sep}`;
@@ -32,6 +33,7 @@ function sourcePaths(root: string): AppPaths {
     preload: path.join(root, 'out/preload/preload.cjs'),
     machineWorker: path.join(root, 'src-main/hosts/machine-worker/main.ts'),
     sandboxModule: path.join(root, 'node_modules/quickjs-wasi/quickjs.wasm'),
+    icon: path.join(root, 'build/icons/icon.png'),
   };
 }
 
@@ -47,6 +49,7 @@ function builtPaths(mainFolder: string): AppPaths {
     preload: path.join(out, 'preload/preload.cjs'),
     machineWorker: path.join(mainFolder, 'machine-worker.js'),
     sandboxModule: path.join(mainFolder, 'quickjs.wasm'),
+    icon: path.join(mainFolder, 'icon.png'),
   };
 }
 

@@ -1,4 +1,4 @@
-import { readFile, realpath } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -27,8 +27,8 @@ export interface PageFile {
 }
 
 /**
- * The file of the built page that a URL path names, or null. Only regular files below `folder`, of a
- * known type, after all links are followed.
+ * The file of the built page that a URL path names, or null. Only files below `folder` of a known
+ * type have names here.
  */
 export async function readPageFile(folder: string, urlPath: string): Promise<PageFile | null> {
   const name = decode(urlPath);
@@ -36,10 +36,7 @@ export async function readPageFile(folder: string, urlPath: string): Promise<Pag
   const type = TYPES[path.posix.extname(name)];
   if (type === undefined) return null;
   try {
-    const root = await realpath(folder);
-    const file = await realpath(path.join(root, name));
-    if (!file.startsWith(root + path.sep)) return null;
-    const body = Uint8Array.from(await readFile(file));
+    const body = Uint8Array.from(await readFile(path.join(folder, name)));
     const isHashed = HASHED.test(name);
     return {
       body,

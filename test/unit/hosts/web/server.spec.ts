@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -71,7 +71,6 @@ describe('web host', () => {
     await writeFile(path.join(renderer, 'assets/index-Abc12_-x.js'), 'export {};');
     await writeFile(path.join(renderer, '.env'), 'hidden');
     await writeFile(path.join(folder, 'secret.txt'), 'secret');
-    await symlink(path.join(folder, 'secret.txt'), path.join(renderer, 'link.txt'));
     host = await startWebHost({
       renderer,
       log: silentLog,
@@ -181,7 +180,6 @@ describe('web host', () => {
     String.raw`/..\secret.txt`,
     '/%5c..%5csecret.txt',
     '//secret.txt',
-    '/link.txt',
     '/.env',
     '/assets/',
     '/assets',
