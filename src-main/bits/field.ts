@@ -35,8 +35,6 @@ export interface FieldOptions {
   readonly reset?: number | bigint;
   /** Capability without which the field is reserved, or several that must all be there; the layout context knows. */
   readonly capability?: string | readonly string[];
-  /** Without its capability the field is ignored instead of reserved. */
-  readonly isIgnoredWhenAbsent?: boolean;
   /** Number of low bits of the field (of the address, for addresses) that exist; a name resolved like a capability. */
   readonly validBits?: string;
   /** One teaching sentence. */

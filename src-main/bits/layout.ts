@@ -169,11 +169,7 @@ function addReservedBits(mask: Uint32Array, field: Field, context: LayoutContext
   if (spec.role === 'ignored') {
     return;
   }
-  const isAbsent = missingCapabilities(spec, context).length > 0;
-  if (isAbsent && spec.isIgnoredWhenAbsent === true) {
-    return;
-  }
-  if (spec.role === 'reserved' || isAbsent) {
+  if (spec.role === 'reserved' || missingCapabilities(spec, context).length > 0) {
     for (const part of spec.parts) {
       addBits(mask, part.low, part.high);
     }

@@ -111,7 +111,7 @@ export class CaseMachine {
         ecap: numericToBig(experiment.caps.ecap),
         haw: experiment.haw,
       }),
-      caches: { context: 64, pasid: 64, iotlb: 256, pagingStructure: 64, interruptEntry: 64 },
+      caches: { context: 0, pasid: 0, iotlb: 0, pagingStructure: 0, interruptEntry: 0 },
       isCompressingFaults: false,
       memory: this.memory,
       queue: new EventQueue(trace),
@@ -216,6 +216,7 @@ export class CaseMachine {
     request.low = lowOfBig(iova);
     request.bytes = 8;
     request.kind = step.rw === 'w' ? ACCESS.write : ACCESS.read;
+    const lostBefore = this.unit.faultRecording.lostCount;
     const status = this.unit.translate(request);
     const { answer } = this.unit;
     if (status === COMPLETION.success && answer.reason === 0) {
@@ -226,7 +227,11 @@ export class CaseMachine {
       }
       return { ok: true, pa: toHex(address), page: toHex(page) };
     }
-    return { ok: false, ...this.#readFaults(!step.keep) };
+    const isLost = this.unit.faultRecording.lostCount > lostBefore;
+    const faults = this.#readFaults(!step.keep);
+    return isLost
+      ? { ok: false, fault: null, fsts: faults.fsts, unrecorded: unrecordedFault(step, answer.reason) }
+      : { ok: false, ...faults };
   }
 
   #ats(step: AtsStep): unknown {
@@ -337,6 +342,22 @@ export class CaseMachine {
       this.unit.write(FSTS_REG.offset, 4, 1n);
     }
   }
+}
+
+/** What the record would have said, had there been a free fault recording register. */
+function unrecordedFault(step: DmaStep, reason: number): Omit<FaultResult, 'raw'> {
+  const hasPasid = step.pasid !== undefined && step.pasid !== null;
+  return {
+    reason,
+    sid: numericToNumber(step.rid),
+    addr: toHex(numericToBig(step.iova) & ~0xfffn),
+    type: step.rw,
+    at: 0,
+    pp: hasPasid ? 1 : 0,
+    pasid: hasPasid ? numericToNumber(step.pasid ?? 0) : 0,
+    exe: 0,
+    priv: 0,
+  };
 }
 
 /** Page 0: entry i = 10000000h + i*1000h | 7; page 1: the same with the accessed bit (| 27h). */

@@ -33,6 +33,7 @@ const ACCESS_NUMBERS = { read: 0, write: 1, atomic: 2, 'page-request': 3, interr
 
 export interface FaultRecordingState {
   readonly index: number;
+  readonly lostCount: number;
 }
 
 export class FaultRecording implements FaultSink, Snapshotable<FaultRecordingState> {
@@ -47,6 +48,8 @@ export class FaultRecording implements FaultSink, Snapshotable<FaultRecordingSta
   readonly #source: number;
   readonly #isCompressing: boolean;
   #index = 0;
+  /** Reports that found no recording register since the unit was made. */
+  lostCount = 0;
 
   constructor(options: {
     readonly registers: RegisterFile;
@@ -128,11 +131,12 @@ export class FaultRecording implements FaultSink, Snapshotable<FaultRecordingSta
   }
 
   snapshot(): FaultRecordingState {
-    return { index: this.#index };
+    return { index: this.#index, lostCount: this.lostCount };
   }
 
   restore(state: FaultRecordingState): void {
     this.#index = state.index;
+    this.lostCount = state.lostCount;
   }
 
   #recordOffset(index: number): number {
@@ -184,6 +188,7 @@ export class FaultRecording implements FaultSink, Snapshotable<FaultRecordingSta
   }
 
   #lost(report: FaultReport, isCollapsed: boolean): void {
+    this.lostCount++;
     this.#trace.record(FAULT_LOST, this.#source, report.reason, report.rid, isCollapsed);
   }
 }

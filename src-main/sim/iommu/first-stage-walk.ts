@@ -98,6 +98,9 @@ export class FirstStageWalk {
 
   /** Reads the path down to the leaf. The input is canonical. */
   walk(p: FirstStageParameters, high: number, low: number): number {
+    if (p.isNested && p.tableHigh >>> 0 >= p.ssHighLimit) {
+      return FAULT.addressRange;
+    }
     return this.walkFrom(p, p.tableHigh, p.tableLow, p.levels, WRITE | USER, high, low);
   }
 

@@ -183,10 +183,11 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
     const words = this.#words.fill(0);
     memory.readWords(address, words, bytes / 4);
     const descriptor = queueDescriptor(descriptorType(words));
+    const ttm = isWide || limits.features.requiresWideQueue ? this.#o.mode() : TTM.legacy;
     if (
       descriptor === undefined ||
       (descriptor.bytes === 32 && !isWide) ||
-      !isDescriptorValid(descriptor, { ttm: this.#o.mode(), isWide, context: limits.capability.context })
+      !isDescriptorValid(descriptor, { ttm, isWide, context: limits.capability.context })
     ) {
       return this.#fail(index, IQEI.invalidType);
     }
@@ -236,7 +237,9 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
     if (!isModeSupported) {
       return IQEI.invalidMode;
     }
-    const isWidthWrong = isWide ? ecap.SMTS === 0 && ecap.ADMS === 0 : mode !== TTM.legacy;
+    const isWidthWrong = isWide
+      ? ecap.SMTS === 0 && ecap.ADMS === 0
+      : mode !== TTM.legacy && this.#o.limits.features.requiresWideQueue;
     return isWidthWrong ? IQEI.invalidWidth : 0;
   }
 

@@ -74,10 +74,10 @@ export class SecondStageWalk {
     this.#masks = limits.secondStage[0];
   }
 
-  /** SSIRWE of RTADDR_REG as latched: rights are in bits 62:61 instead of 1:0. */
-  setIoRights(isIoRights: boolean): void {
-    this.#isIoRights = isIoRights;
-    this.#masks = this.#limits.secondStage[isIoRights ? 1 : 0];
+  /** Mode and SSIRWE of RTADDR_REG as latched; with SSIRWE, rights are in bits 62:61 instead of 1:0. */
+  setMode(isLegacy: boolean, isIoRights: boolean): void {
+    this.#isIoRights = isIoRights && !isLegacy;
+    this.#masks = isLegacy ? this.#limits.legacySecondStage : this.#limits.secondStage[isIoRights ? 1 : 0];
   }
 
   /**

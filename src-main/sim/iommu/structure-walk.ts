@@ -321,7 +321,8 @@ export class StructureWalk {
       if (fspm > FSPM.levels5 || (fspm === FSPM.levels5 && !features.FS5LP)) {
         return 0x5b;
       }
-      if (pgtt === PGTT.nested && (words[at + 5] as number) >= (highLimitOfAw[aw] as number)) {
+      const isTableChecked = pgtt === PGTT.nested && features.checksTableAddress;
+      if (isTableChecked && (words[at + 5] as number) >= (highLimitOfAw[aw] as number)) {
         return 0x5b;
       }
     }

@@ -7,10 +7,10 @@
  *
  * Not modelled: host permission tables (HPTS), execute requests beyond their checks, memory types.
  */
-import { TT } from '../../spec/vtd/context-entry.ts';
-import { LegacyContextEntry } from '../../spec/vtd/context-entry.ts';
+import { LegacyContextEntry, TT } from '../../spec/vtd/context-entry.ts';
 import { SecondStage4KLeaf } from '../../spec/paging/second-stage-entry.ts';
 import { FSPM, PGTT, PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
+import { TTM } from '../../spec/vtd/registers/global-command.ts';
 import type { IommuCacheConfig } from '../machine-config.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import { ADDRESS_TYPE, COMPLETION, type CompletionStatus } from '../pcie/ports.ts';
@@ -43,9 +43,6 @@ const ENTRY_EAFE = pieceMask(PasidTableEntry, 'EAFE');
 const SS_READ = pieceMask(SecondStage4KLeaf, 'R');
 const SS_WRITE = pieceMask(SecondStage4KLeaf, 'W');
 const ADDRESS_LOW = ~0xfff;
-
-/** Translation table mode of RTADDR_REG as latched (VT-d 5.10 section 11.4.5). */
-export const TTM = { legacy: 0, scalable: 1, reserved: 2, abort: 3 } as const;
 
 /** Upper twelve bits of the low half of an interrupt address: FEEx_xxxxh. */
 const INTERRUPT_RANGE = 0xfee;
@@ -133,7 +130,7 @@ export class Translation {
     this.mode = mode;
     this.isIoRights = isIoRights;
     this.structures.setRoot(high, low);
-    this.secondStage.setIoRights(isIoRights);
+    this.secondStage.setMode(mode === TTM.legacy, isIoRights);
   }
 
   /** Runs a request without touching caches, flags or the fault log, and tells the recorder what it reads. */
@@ -203,7 +200,7 @@ export class Translation {
           return this.#fail(request, 0x30);
         }
         return this.#scalable(request);
-      case TTM.abort:
+      case TTM.abortDma:
         return this.#fail(request, features.ADMS ? 0x33 : 0x30);
       default:
         return this.#fail(request, 0x30);

@@ -75,12 +75,14 @@ export interface UnitFeatures {
   readonly FS5LP: boolean;
   /** PASIDs above ECAP_REG.PSS are refused (89h). Units of older revisions know the limit of PDTS only. */
   readonly checksPasidWidth: boolean;
+  /** Scalable mode takes 256-bit descriptors only. Units of older revisions take 128-bit ones of legacy types too. */
+  readonly requiresWideQueue: boolean;
+  /** A guest address of FSPTPTR beyond the width is a programming error (5Bh); else the walk finds it (74h). */
+  readonly checksTableAddress: boolean;
 }
 
-/** First major version of the register set whose units check PASIDs against PSS; see docs/fidelity.md. */
-const PASID_WIDTH_CHECK_MAJOR = 4;
 
-function featuresOf({ cap, ecap, major }: IommuCapability): UnitFeatures {
+function featuresOf({ cap, ecap, followsRevision4 }: IommuCapability): UnitFeatures {
   return {
     SMTS: ecap.SMTS === 1,
     ADMS: ecap.ADMS === 1,
@@ -97,7 +99,9 @@ function featuresOf({ cap, ecap, major }: IommuCapability): UnitFeatures {
     PT: ecap.PT === 1,
     DT: ecap.DT === 1,
     FS5LP: cap.FS5LP === 1,
-    checksPasidWidth: major >= PASID_WIDTH_CHECK_MAJOR,
+    checksPasidWidth: followsRevision4,
+    requiresWideQueue: followsRevision4,
+    checksTableAddress: followsRevision4,
   };
 }
 
@@ -106,7 +110,8 @@ export interface UnitLimits {
   readonly features: UnitFeatures;
   readonly pasidWidth: number;
   readonly firstStage: EntryMasks;
-  /** Index 0: SSIRWE=0, 1: SSIRWE=1. */
+  readonly legacySecondStage: EntryMasks;
+  /** Scalable mode. Index 0: SSIRWE=0, 1: SSIRWE=1. */
   readonly secondStage: readonly [EntryMasks, EntryMasks];
   readonly legacyRoot: Uint32Array;
   readonly scalableRoot: Uint32Array;
@@ -129,6 +134,14 @@ export function highLimit(widthBits: number): number {
   return widthBits >= 64 ? TWO_32 : 2 ** (widthBits - 32);
 }
 
+/** In legacy mode SNP without SC has been reserved in every revision. */
+function withStrictSnoop(context: LayoutContext): LayoutContext {
+  return {
+    has: (name) => context.has(name === 'SNP_FIELD' ? 'SC' : name),
+    width: (name) => context.width(name),
+  };
+}
+
 export function unitLimits(capability: IommuCapability): UnitLimits {
   const { context } = capability;
   const levelsOfAw = new Uint8Array(8);
@@ -146,6 +159,7 @@ export function unitLimits(capability: IommuCapability): UnitLimits {
     features: featuresOf(capability),
     pasidWidth: capability.pasidWidth,
     firstStage: firstStageMasks(context),
+    legacySecondStage: secondStageMasks(withStrictSnoop(context)),
     secondStage: [
       secondStageMasks(context),
       secondStageMasks(contextWith(capability, { SSIRWE: true })),

@@ -56,7 +56,7 @@ const LEAF_FLAGS = {
   }),
   _i10: ignored(10),
   SNP: bit(11, 'Snoop', {
-    capability: 'SC',
+    capability: 'SNP_FIELD',
     note: 'Accesses to the page snoop CPU caches whatever the request asks.',
   }),
 };

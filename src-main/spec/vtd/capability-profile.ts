@@ -28,8 +28,21 @@ type ValuesOf<R> = R extends { decode(words: ArrayLike<number>): infer V } ? V :
 export type CapValues = ValuesOf<typeof CAP_REG>;
 export type EcapValues = ValuesOf<typeof ECAP_REG>;
 
-/** Names every `capability` of a VT-d declaration may use beside the one-bit fields of CAP_REG and ECAP_REG. */
-export const DERIVED_CAPABILITIES = ['SSLPS_2M', 'SSLPS_1G'] as const;
+/**
+ * Names every `capability` of a VT-d declaration may use beside the one-bit fields of CAP_REG and ECAP_REG.
+ *
+ * `DEVICE_TLB`: a unit that takes page requests has device TLBs, whatever DT says (section 11.4.3 makes PRS depend on DT).
+ * `AW_FIELD`, `SNP_FIELD`, `RID_PASID_FIELD`: fields that revision 4 and later make reserved without SSTS, SC or RPS;
+ * units that report an older register set ignore them then (docs/fidelity.md).
+ */
+export const DERIVED_CAPABILITIES = [
+  'SSLPS_2M',
+  'SSLPS_1G',
+  'DEVICE_TLB',
+  'AW_FIELD',
+  'SNP_FIELD',
+  'RID_PASID_FIELD',
+] as const;
 /** As above, but machine state: absent unless `contextWith` says otherwise. */
 export const STATE_CAPABILITIES = ['SSIRWE'] as const;
 export type StateCapability = (typeof STATE_CAPABILITIES)[number];
@@ -63,6 +76,8 @@ export interface IommuCapability {
   readonly hasSecondStage1G: boolean;
   /** Register-based invalidation answers with an error (VT-d 5.10 section 6.5.1). */
   readonly hasQueuedInvalidationOnly: boolean;
+  /** The rules of revision 4 and later apply; older register sets are more lenient (docs/fidelity.md). */
+  readonly followsRevision4: boolean;
   /** For reserved-bit checks and for display. */
   readonly context: LayoutContext;
 }
@@ -75,6 +90,8 @@ function wordsOf(value: bigint): Uint32Array {
 const SMALLEST_DOMAIN_BITS = 4;
 const BYTES_PER_OFFSET_UNIT = 16;
 const FIRST_QUEUE_ONLY_MAJOR = 6;
+/** First major version of the register set whose units follow the rules of revision 4 and later (our reading). */
+const REVISION_4_MAJOR = 4;
 
 function isBit(source: number, index: number): boolean {
   return ((source >>> index) & 1) === 1;
@@ -111,12 +128,16 @@ function addFlags(
   }
 }
 
-function flagsOf(cap: CapValues, ecap: EcapValues): ReadonlyMap<string, boolean> {
+function flagsOf(cap: CapValues, ecap: EcapValues, followsRevision4: boolean): ReadonlyMap<string, boolean> {
   const flags = new Map<string, boolean>();
   addFlags(flags, CAP_REG, cap);
   addFlags(flags, ECAP_REG, ecap);
   flags.set('SSLPS_2M', isBit(cap.SSLPS, 0));
   flags.set('SSLPS_1G', isBit(cap.SSLPS, 1));
+  flags.set('DEVICE_TLB', ecap.DT === 1 || ecap.PRS === 1);
+  flags.set('AW_FIELD', ecap.SSTS === 1 || !followsRevision4);
+  flags.set('SNP_FIELD', ecap.SC === 1 || !followsRevision4);
+  flags.set('RID_PASID_FIELD', ecap.RPS === 1 || !followsRevision4);
   for (const name of STATE_CAPABILITIES) {
     flags.set(name, false);
   }
@@ -127,7 +148,8 @@ export function decodeCapability(profile: CapabilityProfile): IommuCapability {
   const version = VER_REG.decode(Uint32Array.of(profile.version));
   const cap = CAP_REG.decode(wordsOf(profile.cap));
   const ecap = ECAP_REG.decode(wordsOf(profile.ecap));
-  const flags = flagsOf(cap, ecap);
+  const followsRevision4 = version.MAX >= REVISION_4_MAJOR;
+  const flags = flagsOf(cap, ecap, followsRevision4);
   const domainIdWidth = SMALLEST_DOMAIN_BITS + 2 * cap.ND;
   const mgaw = cap.MGAW + 1;
   const pasidWidth = ecap.PSS + 1;
@@ -152,6 +174,7 @@ export function decodeCapability(profile: CapabilityProfile): IommuCapability {
     hasSecondStage2M: isBit(cap.SSLPS, 0),
     hasSecondStage1G: isBit(cap.SSLPS, 1),
     hasQueuedInvalidationOnly: version.MAX >= FIRST_QUEUE_ONLY_MAJOR,
+    followsRevision4,
     context: createContext(
       flags,
       new Map([

@@ -60,7 +60,7 @@ export const ScalableContextEntry = defineStructure({
     P: bit(0, 'Present', { note: '0 blocks every request of the function with fault 41h.' }),
     FPD,
     DTE: bit(2, 'Device TLB Enable', {
-      capability: 'DT',
+      capability: 'DEVICE_TLB',
       note: 'Allows translation requests and translated requests (ATS); without it they end with fault 44h.',
     }),
     PASIDE: bit(3, 'PASID Enable', {
@@ -88,8 +88,7 @@ export const ScalableContextEntry = defineStructure({
       note: 'Host physical address of the PASID directory of this function.',
     }),
     RID_PASID: bits(83, 64, 'RID PASID', {
-      capability: 'RPS',
-      isIgnoredWhenAbsent: true,
+      capability: 'RID_PASID_FIELD',
       aka: ['RID2PASID'],
       note: 'Requests without a PASID are translated as if they carried this one.',
     }),

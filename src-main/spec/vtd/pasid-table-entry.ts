@@ -34,8 +34,7 @@ export const PasidTableEntry = defineStructure({
     }),
     AW: bits(4, 2, 'Address Width', {
       values: AW,
-      capability: 'SSTS',
-      isIgnoredWhenAbsent: true,
+      capability: 'AW_FIELD',
       note: 'Second-stage input width and number of levels; used for second-stage and nested translation.',
     }),
     _r0: reserved(5),
