@@ -36,8 +36,9 @@ function readPackages(file) {
  */
 export function staleReason(root) {
   const wanted = readPackages(path.join(root, 'package-lock.json'));
-  if (wanted === null)
+  if (wanted === null) {
     throw new Error('Expected package-lock.json beside package.json, found none');
+  }
   const installed = readPackages(path.join(root, 'node_modules/.package-lock.json'));
   if (installed === null) return 'no packages are installed';
   for (const [name, entry] of Object.entries(wanted)) {

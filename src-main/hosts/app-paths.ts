@@ -45,12 +45,20 @@ function builtPaths(mainFolder: string): AppPaths {
     root,
     version: readVersion(root),
     renderer: path.join(out, 'renderer'),
-    labs: path.join(out, 'labs'),
+    labs: unpacked(path.join(out, 'labs')),
     preload: path.join(out, 'preload/preload.cjs'),
-    machineWorker: path.join(mainFolder, 'machine-worker.js'),
-    sandboxModule: path.join(mainFolder, 'quickjs.wasm'),
+    machineWorker: unpacked(path.join(mainFolder, 'machine-worker.js')),
+    sandboxModule: unpacked(path.join(mainFolder, 'quickjs.wasm')),
     icon: path.join(mainFolder, 'icon.png'),
   };
+}
+
+/**
+ * Worker threads and what they read stand outside a package's archive (`asarUnpack`), so that they do
+ * not depend on how far Electron's archive support reaches into threads.
+ */
+function unpacked(file: string): string {
+  return file.replace(/([/\\])app\.asar([/\\])/, '$1app.asar.unpacked$2');
 }
 
 function readVersion(root: string): string {
