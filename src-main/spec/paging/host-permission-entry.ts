@@ -15,20 +15,30 @@ const SOURCE = vtd('9.12');
 /** Bits of a permission field; the upper two are reserved. */
 export const HOST_PERMISSION = { none: 0, read: 1, write: 2, readWrite: 3 } as const;
 
-type PermissionFields = Readonly<
-  Record<`PP${number}`, FieldSpec<number>> & Record<`_p${number}`, FieldSpec<bigint>>
->;
+const FIRST_8 = ['PP0', 'PP1', 'PP2', 'PP3', 'PP4', 'PP5', 'PP6', 'PP7'] as const;
+const FIRST_16 = [
+  ...FIRST_8,
+  ...(['PP8', 'PP9', 'PP10', 'PP11', 'PP12', 'PP13', 'PP14', 'PP15'] as const),
+] as const;
+const ALL_32 = [
+  ...FIRST_16,
+  ...(['PP16', 'PP17', 'PP18', 'PP19', 'PP20', 'PP21', 'PP22', 'PP23'] as const),
+  ...(['PP24', 'PP25', 'PP26', 'PP27', 'PP28', 'PP29', 'PP30', 'PP31'] as const),
+] as const;
 
-function permissions(count: number): PermissionFields {
+/** One field for each name, two reserved bits above it. */
+function permissions<const N extends readonly string[]>(
+  names: N,
+): Readonly<Record<N[number], FieldSpec<number>>> {
   const fields: Record<string, FieldSpec> = {};
-  for (let i = 0; i < count; i++) {
-    fields[`PP${i}`] = bits(4 * i + 1, 4 * i, `Permission ${i}`, {
+  for (const [i, name] of names.entries()) {
+    fields[name] = bits(4 * i + 1, 4 * i, `Permission ${i}`, {
       values: HOST_PERMISSION,
       note: 'Rights for one part of the range.',
     });
     fields[`_p${i}`] = reserved(4 * i + 3, 4 * i + 2);
   }
-  return fields as unknown as PermissionFields;
+  return fields as unknown as Readonly<Record<N[number], FieldSpec<number>>>;
 }
 
 const NEXT = {
@@ -52,7 +62,7 @@ export const HostPermissionL3Entry = defineStructure({
   bytes: 16,
   source: SOURCE,
   note: 'Eight permissions of 1 GB each, where HPT1GPS is reported.',
-  fields: { ...permissions(8), _r32: reserved(63, 32), ...NEXT },
+  fields: { ...permissions(FIRST_8), _r32: reserved(63, 32), ...NEXT },
 });
 
 export const HostPermissionL2Entry = defineStructure({
@@ -61,7 +71,7 @@ export const HostPermissionL2Entry = defineStructure({
   bytes: 16,
   source: SOURCE,
   note: 'Sixteen permissions of 2 MB each.',
-  fields: { ...permissions(16), ...NEXT },
+  fields: { ...permissions(FIRST_16), ...NEXT },
 });
 
 export const HostPermissionL1Entry = defineStructure({
@@ -70,5 +80,5 @@ export const HostPermissionL1Entry = defineStructure({
   bytes: 16,
   source: SOURCE,
   note: '32 permissions of 4 KB each.',
-  fields: permissions(32),
+  fields: permissions(ALL_32),
 });
