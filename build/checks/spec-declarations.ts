@@ -38,7 +38,13 @@ function isBlock(value: unknown): value is RegisterBlock {
 /** Tables of registers are at most this deep inside an export. */
 const DEPTH = 3;
 
-function collect(value: unknown, into: { registers: Set<Register>; blocks: Set<RegisterBlock> }) {
+interface Found {
+  readonly registers: Set<Register>;
+  readonly blocks: Set<RegisterBlock>;
+  readonly structureNames: Set<string>;
+}
+
+function collect(value: unknown, into: Found): void {
   const visit = (item: unknown, depth: number): void => {
     if (!isObject(item) || depth === 0) {
       return;
@@ -48,6 +54,8 @@ function collect(value: unknown, into: { registers: Set<Register>; blocks: Set<R
       return;
     }
     if (isLayout(item)) {
+      into.structureNames.add(String(item['name']));
+      visit(item['padded'], depth - 1);
       return;
     }
     if (isBlock(item)) {
@@ -60,9 +68,10 @@ function collect(value: unknown, into: { registers: Set<Register>; blocks: Set<R
   visit(value, DEPTH);
 }
 
+/** Declarations exported by the modules of the given folders, all by default. */
 export async function loadSpec(folders = '**'): Promise<SpecDeclarations> {
   const modules = globSync(`src-main/spec/${folders}/*.ts`, { cwd: root }).sort();
-  const found = { registers: new Set<Register>(), blocks: new Set<RegisterBlock>() };
+  const found: Found = { registers: new Set(), blocks: new Set(), structureNames: new Set() };
   for (const module of modules) {
     const url = pathToFileURL(path.join(root, module)).href;
     const exported = (await import(url)) as Readonly<Record<string, unknown>>;
@@ -70,16 +79,12 @@ export async function loadSpec(folders = '**'): Promise<SpecDeclarations> {
       collect(value, found);
     }
   }
-  const capabilities = declaredCapabilities();
-  for (const capability of capabilities) {
-    collect(capability.registers, found);
-  }
   return {
     modules,
-    structures: declaredStructures(),
+    structures: declaredStructures().filter((d) => found.structureNames.has(d.name)),
     registers: [...found.registers],
     blocks: [...found.blocks],
-    capabilities,
+    capabilities: declaredCapabilities(),
   };
 }
 

@@ -15,7 +15,6 @@ export const PAGE_SHIFT = 12;
 export const INDEX_BITS = 9;
 export const ENTRIES_PER_TABLE = 2 ** INDEX_BITS;
 export const ENTRY_BYTES = 8;
-export const PAGE_SHIFT_4K = PAGE_SHIFT;
 export const PAGE_SHIFT_2M = PAGE_SHIFT + INDEX_BITS;
 export const PAGE_SHIFT_1G = PAGE_SHIFT + 2 * INDEX_BITS;
 

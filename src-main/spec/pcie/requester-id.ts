@@ -6,7 +6,6 @@ export interface RequesterIdParts {
   readonly function: number;
 }
 
-export const MAX_BUS = 255;
 export const MAX_DEVICE = 31;
 export const MAX_FUNCTION = 7;
 const FUNCTIONS = MAX_FUNCTION + 1;

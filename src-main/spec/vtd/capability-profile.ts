@@ -128,7 +128,11 @@ function addFlags(
   }
 }
 
-function flagsOf(cap: CapValues, ecap: EcapValues, followsRevision4: boolean): ReadonlyMap<string, boolean> {
+function flagsOf(
+  cap: CapValues,
+  ecap: EcapValues,
+  followsRevision4: boolean,
+): ReadonlyMap<string, boolean> {
   const flags = new Map<string, boolean>();
   addFlags(flags, CAP_REG, cap);
   addFlags(flags, ECAP_REG, ecap);

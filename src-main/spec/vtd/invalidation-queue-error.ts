@@ -1,6 +1,4 @@
 /** Error codes of the invalidation queue, field IQEI of IQERCD_REG. VT-d 5.10 sections 6.5.2.11 and 11.4.9.9. */
-import { vtd } from '../source.ts';
-
 export const IQEI = {
   notAvailable: 0,
   tailOutsideQueue: 1,
@@ -20,8 +18,6 @@ export interface InvalidationQueueError {
   readonly title: string;
   readonly explanation: string;
 }
-
-export const INVALIDATION_QUEUE_ERROR_SOURCE = vtd('11.4.9.9');
 
 /** Indexed by code. */
 export const INVALIDATION_QUEUE_ERRORS: readonly InvalidationQueueError[] = [

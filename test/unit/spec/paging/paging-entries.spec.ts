@@ -5,7 +5,9 @@ import type { Structure } from '../../../../src-main/bits/structure.ts';
 import { firstStageEntryAt } from '../../../../src-main/spec/paging/first-stage-entry.ts';
 import {
   HostPermissionL1Entry,
+  HostPermissionL2Entry,
   HostPermissionL3Entry,
+  HostPermissionL4Entry,
 } from '../../../../src-main/spec/paging/host-permission-entry.ts';
 import { PAGING_LEVELS } from '../../../../src-main/spec/paging/levels.ts';
 import { secondStageEntryAt } from '../../../../src-main/spec/paging/second-stage-entry.ts';
@@ -30,10 +32,10 @@ function at46(of: LayoutContext): LayoutContext {
 
 /** `51:46 7`: reserved bits, highest first. */
 function reservedBits(structure: Structure, in_: LayoutContext): string {
-  const [low = 0, high = 0] = structure.reservedMask(in_);
-  const mask = (BigInt(high) << 32n) | BigInt(low);
+  const words = structure.reservedMask(in_);
+  const mask = words.reduce((sum, word, i) => sum | (BigInt(word) << BigInt(32 * i)), 0n);
   const runs: string[] = [];
-  for (let top = 63; top >= 0; top--) {
+  for (let top = structure.widthBits - 1; top >= 0; top--) {
     if (((mask >> BigInt(top)) & 1n) === 0n) {
       continue;
     }
@@ -104,6 +106,19 @@ describe('host permission entries', () => {
     const words = HostPermissionL1Entry.encode({ PP0: 1, PP8: 3, PP31: 2 });
     expect([...words].map((w) => w.toString(16))).toEqual(['1', '3', '0', '20000000']);
     expect(reservedBits(HostPermissionL1Entry as unknown as Structure, context)).toContain('63:62');
+  });
+
+  it.each([
+    [4, HostPermissionL4Entry, '115:110 75:65 63:0'],
+    [3, HostPermissionL3Entry, '115:110 75:65 63:30 27:26 23:22 19:18 15:14 11:10 7:6 3:2'],
+    [
+      2,
+      HostPermissionL2Entry,
+      '115:110 75:65 ' +
+        Array.from({ length: 16 }, (_, i) => `${63 - 4 * i}:${62 - 4 * i}`).join(' '),
+    ],
+  ])('level %i reserves what it has no use for', (_level, structure, expected) => {
+    expect(reservedBits(structure as unknown as Structure, context)).toBe(expected);
   });
 
   it('name the next table in the upper half', () => {
