@@ -26,3 +26,9 @@ export {
 export { FrameStore } from './memory/frame-store.ts';
 export { PhysicalMemory, type MemoryRegion } from './memory/physical-memory.ts';
 export { ADDRESS_TYPE, COMPLETION, PAGE_RESPONSE, type CompletionStatus } from './pcie/ports.ts';
+export { MachineHardware } from './machine-hardware.ts';
+export { Machine, type MachineState } from './machine.ts';
+export { SoftwareState } from './software-state.ts';
+export { Recorder, type Keyframe } from './timeline/recorder.ts';
+export { Replica } from './timeline/replica.ts';
+export type { Stimulus } from './timeline/stimulus.ts';

@@ -195,12 +195,18 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
 
   /** Writes `bytes.length` bytes; false when some of them had no writable memory (the others are stored). */
   writeBytes(address: number, bytes: Uint8Array): boolean {
+    return this.writeFrom(address, bytes, 0, bytes.length);
+  }
+
+  /** Writes `count` bytes from `bytes[offset...]`. */
+  writeFrom(address: number, bytes: Uint8Array, offset: number, count: number): boolean {
     let at = address;
-    let from = 0;
+    let from = offset;
+    const end = offset + count;
     let isStored = true;
-    while (from < bytes.length) {
+    while (from < end) {
       const inFrame = at - Math.floor(at / FRAME_BYTES) * FRAME_BYTES;
-      const run = Math.min(bytes.length - from, FRAME_BYTES - inFrame);
+      const run = Math.min(end - from, FRAME_BYTES - inFrame);
       const base = this.locateForWrite(highOf(at - inFrame), lowOf(at - inFrame));
       if (base < 0) {
         isStored = false;

@@ -1,0 +1,155 @@
+/**
+ * A PCIe function with a configuration space and nothing behind it: what firmware finds in the slots of a machine that a
+ * lab does not drive. Labs use it to show functions that are, or are not, capable of Scalable IOV.
+ *
+ * BARs exist and can be placed; reads from them give zero and writes are dropped.
+ */
+import { SiovDvsec } from '../../../spec/siov/dvsec.ts';
+import { AcsCapability } from '../../../spec/pcie/acs.ts';
+import { AerCapability } from '../../../spec/pcie/aer.ts';
+import { AriCapability } from '../../../spec/pcie/ari.ts';
+import { AtsCapability } from '../../../spec/pcie/ats.ts';
+import { placeCapability, type CapabilityPlacement } from '../../../spec/pcie/capability.ts';
+import { configSpace } from '../../../spec/pcie/config-space.ts';
+import { ExpressCapability } from '../../../spec/pcie/express.ts';
+import { PageRequestCapability } from '../../../spec/pcie/page-request.ts';
+import { PasidCapability } from '../../../spec/pcie/pasid.ts';
+import type { Trace } from '../../core/trace.ts';
+import { ConfigSpace } from '../../pcie/config-space.ts';
+import type { BlockWriteKind, BlockWriteResult, InvalidateRequest, PcieFunction, ResetKind, UpstreamPort } from '../../pcie/ports.ts';
+
+/** One extended capability of the list, in list order. The first lies at 100h. */
+export interface PlainCapability {
+  readonly kind: 'aer' | 'acs' | 'ari' | 'ats' | 'pasid' | 'pri' | 'dvsec';
+  readonly offset: number;
+  /** PASID: log2 of the number of PASIDs. */
+  readonly pasidWidth?: number;
+  /** DVSEC: vendor and identifier; those of Scalable IOV by default. */
+  readonly vendor?: number;
+  readonly id?: number;
+  /** Scalable IOV DVSEC: bit n, pages of 2^(n+12) bytes. */
+  readonly pageSizes?: number;
+  readonly hasIms?: boolean;
+}
+
+export interface PlainFunctionConfig {
+  readonly vendorId: number;
+  readonly deviceId: number;
+  readonly classCode: number;
+  readonly barBytes?: number;
+  readonly capabilities?: readonly PlainCapability[];
+}
+
+const EXPRESS_OFFSET = 0x40;
+
+function placementOf(c: PlainCapability, index: number): CapabilityPlacement {
+  // A name prefix of its own for each entry, because a kind may occur twice.
+  const options = { prefix: `CAP${index}` };
+  switch (c.kind) {
+    case 'aer':
+      return placeCapability(AerCapability, c.offset, {}, options);
+    case 'acs':
+      return placeCapability(AcsCapability, c.offset, {}, options);
+    case 'ari':
+      return placeCapability(AriCapability, c.offset, {}, options);
+    case 'ats':
+      return placeCapability(AtsCapability, c.offset, {}, options);
+    case 'pri':
+      return placeCapability(PageRequestCapability, c.offset, {}, options);
+    case 'pasid':
+      return placeCapability(
+        PasidCapability,
+        c.offset,
+        { capability: { WIDTH: c.pasidWidth ?? 20 } } as never,
+        options,
+      );
+    default:
+      return placeCapability(
+        SiovDvsec,
+        c.offset,
+        {
+          ...(c.vendor === undefined ? {} : { header1: { VENDOR: c.vendor } }),
+          ...(c.id === undefined ? {} : { header2: { ID: c.id } }),
+          ...(c.pageSizes === undefined ? {} : { supportedPageSizes: { SIZES: c.pageSizes } }),
+          ...(c.hasIms === true ? { capabilities: { IMS: 1 } } : {}),
+        } as never,
+        options,
+      );
+  }
+}
+
+export interface PlainFunctionState {
+  readonly config: Uint32Array;
+}
+
+export class PlainFunction implements PcieFunction<PlainFunctionState> {
+  readonly name: string;
+  readonly barBytes: readonly number[];
+  readonly configSpace: ConfigSpace;
+  readonly #port: UpstreamPort;
+
+  constructor(name: string, config: PlainFunctionConfig, port: UpstreamPort, trace: Trace) {
+    this.name = name;
+    this.#port = port;
+    const barBytes = config.barBytes ?? 0x1_0000;
+    this.barBytes = [barBytes, 0, 0, 0, 0, 0];
+    this.configSpace = new ConfigSpace({
+      block: configSpace({
+        name,
+        header: {
+          vendorId: config.vendorId,
+          deviceId: config.deviceId,
+          classCode: config.classCode,
+          bars: [{ index: 0, bytes: barBytes, is64Bit: true, isPrefetchable: true }],
+        },
+        capabilities: [
+          placeCapability(ExpressCapability, EXPRESS_OFFSET),
+          ...(config.capabilities ?? []).map(placementOf),
+        ],
+      }),
+      trace,
+      source: trace.source(name),
+    });
+  }
+
+  configRead(offset: number, bytes: 1 | 2 | 4): number {
+    return this.configSpace.read(offset, bytes);
+  }
+
+  configWrite(offset: number, bytes: 1 | 2 | 4, value: number): void {
+    this.configSpace.write(offset, bytes, value);
+  }
+
+  mmioRead(): bigint {
+    return 0n;
+  }
+
+  mmioWrite(): void {
+    // Nothing is behind the BAR.
+  }
+
+  blockWrite(_bar: number, _offset: number, _words: Uint32Array, kind: BlockWriteKind): BlockWriteResult {
+    return kind === 'deferrable' ? 'retry' : 'dropped';
+  }
+
+  /** Nothing is cached, so every invalidation is complete at once. */
+  atsInvalidate(request: InvalidateRequest): void {
+    this.#port.invalidationComplete(2 ** request.itag, 1);
+  }
+
+  pageResponse(): void {
+    // It never asks for pages.
+  }
+
+  reset(kind: ResetKind): void {
+    this.configSpace.reset(kind);
+  }
+
+  snapshot(): PlainFunctionState {
+    return { config: this.configSpace.snapshot() };
+  }
+
+  restore(state: PlainFunctionState): void {
+    this.configSpace.restore(state.config);
+  }
+}

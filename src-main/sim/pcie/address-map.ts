@@ -1,0 +1,102 @@
+/**
+ * The CPU's view of physical addresses above memory: the registers of the remapping unit and the BARs of functions. BARs
+ * move when software writes them, so the map is rebuilt after configuration writes that can matter.
+ */
+import { numberOf } from '../../bits/u64.ts';
+import type { Fabric } from './fabric.ts';
+import type { BlockWriteKind, BlockWriteResult } from './ports.ts';
+
+/** A block of addresses and what answers there. Offsets are relative to the block. */
+export interface MmioTarget {
+  read(offset: number, bytes: 1 | 2 | 4 | 8): bigint;
+  write(offset: number, bytes: 1 | 2 | 4 | 8, value: bigint): void;
+  blockWrite(offset: number, words: Uint32Array, kind: BlockWriteKind): BlockWriteResult;
+}
+
+interface Range {
+  readonly base: number;
+  readonly end: number;
+  readonly target: MmioTarget;
+}
+
+/** Configuration offsets: Command, and the six BARs. */
+const COMMAND = 0x04;
+const BAR_FIRST = 0x10;
+const BAR_LAST = 0x27;
+const MEMORY_SPACE_ENABLE = 2;
+const BAR_TYPE_MASK = 6;
+const BAR_TYPE_64 = 4;
+const BAR_IO = 1;
+
+export class AddressMap {
+  #ranges: readonly Range[] = [];
+  #last: Range | undefined;
+  readonly #fixed: readonly Range[];
+  readonly #fabric: Fabric;
+
+  constructor(fabric: Fabric, fixed: readonly { readonly base: number; readonly bytes: number; readonly target: MmioTarget }[]) {
+    this.#fabric = fabric;
+    this.#fixed = fixed.map((f) => ({ base: f.base, end: f.base + f.bytes, target: f.target }));
+    this.rebuild();
+  }
+
+  /** The block that holds the address; `address - base` is the offset in it. */
+  find(address: number): { readonly base: number; readonly target: MmioTarget } | undefined {
+    const last = this.#last;
+    if (last !== undefined && address >= last.base && address < last.end) {
+      return last;
+    }
+    const found = this.#ranges.find((r) => address >= r.base && address < r.end);
+    if (found !== undefined) {
+      this.#last = found;
+    }
+    return found;
+  }
+
+  blockWrite(high: number, low: number, words: Uint32Array, kind: BlockWriteKind): BlockWriteResult {
+    const address = numberOf(high, low);
+    const range = this.find(address);
+    if (range === undefined) {
+      return kind === 'deferrable' ? 'retry' : 'dropped';
+    }
+    return range.target.blockWrite(address - range.base, words, kind);
+  }
+
+  /** To be called after a configuration write to `offset`. */
+  configWritten(offset: number): void {
+    if ((offset & ~3) === COMMAND || (offset >= BAR_FIRST && offset <= BAR_LAST)) {
+      this.rebuild();
+    }
+  }
+
+  rebuild(): void {
+    const ranges: Range[] = [...this.#fixed];
+    for (const device of this.#fabric.functions().values()) {
+      if ((device.configRead(COMMAND, 2) & MEMORY_SPACE_ENABLE) === 0) {
+        continue;
+      }
+      for (let bar = 0; bar < device.barBytes.length; bar++) {
+        const bytes = device.barBytes[bar] ?? 0;
+        const low = device.configRead(BAR_FIRST + bar * 4, 4);
+        if (bytes === 0 || (low & BAR_IO) !== 0) {
+          continue;
+        }
+        const high = (low & BAR_TYPE_MASK) === BAR_TYPE_64 ? device.configRead(BAR_FIRST + bar * 4 + 4, 4) : 0;
+        const base = numberOf(high, low & ~0xf);
+        if (base !== 0) {
+          ranges.push({
+            base,
+            end: base + bytes,
+            target: {
+              read: (offset, size) => device.mmioRead(bar, offset, size),
+              write: (offset, size, value) => device.mmioWrite(bar, offset, size, value),
+              blockWrite: (offset, words, kind) => device.blockWrite(bar, offset, words, kind),
+            },
+          });
+        }
+      }
+    }
+    this.#ranges = ranges;
+    this.#last = undefined;
+  }
+}

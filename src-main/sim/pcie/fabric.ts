@@ -1,0 +1,214 @@
+/**
+ * The PCIe fabric of a machine: routes requests between functions, the remapping unit, memory and the CPUs. PCIe Base
+ * section 2.2; requests of functions reach memory only through the unit.
+ *
+ * Functions are root complex integrated endpoints: each has its own upstream port, and access control keeps them from
+ * reaching each other. The Requester ID is the fabric's, so that a function cannot forge it.
+ *
+ * Not modelled: link training, flow control, switches, ordering between traffic classes.
+ */
+import { numberOf } from '../../bits/u64.ts';
+import { MEMORY_WRITTEN_BY_DEVICE, PEER_ACCESS_REFUSED } from '../../spec/events/platform.ts';
+import type { Trace } from '../core/trace.ts';
+import { ACCESS } from '../iommu/first-stage-walk.ts';
+import type { DeviceTlbPort } from '../iommu/ports.ts';
+import { createIommuRequest } from '../iommu/request.ts';
+import type { RemappingUnit } from '../iommu/unit.ts';
+import type { PhysicalMemory } from '../memory/physical-memory.ts';
+import {
+  ADDRESS_TYPE,
+  COMPLETION,
+  type CompletionStatus,
+  type MemoryRequest,
+  type PageRequest,
+  type PageResponseCode,
+  type PcieFunction,
+  type TranslationCompletion,
+  type TranslationRequest,
+  type UpstreamPort,
+} from './ports.ts';
+
+const FRAME_MASK = 0xfff;
+
+export class Fabric implements DeviceTlbPort {
+  readonly #functions = new Map<number, PcieFunction>();
+  readonly #memory: PhysicalMemory;
+  readonly #trace: Trace;
+  readonly #source: number;
+  #unit: RemappingUnit | undefined;
+
+  constructor(memory: PhysicalMemory, trace: Trace) {
+    this.#memory = memory;
+    this.#trace = trace;
+    this.#source = trace.source('fabric');
+  }
+
+  /** The unit and the fabric need each other; the machine joins them when both exist. */
+  connect(unit: RemappingUnit): void {
+    this.#unit = unit;
+  }
+
+  get unit(): RemappingUnit {
+    return this.#unit as RemappingUnit;
+  }
+
+  add(rid: number, device: PcieFunction): void {
+    this.#functions.set(rid, device);
+  }
+
+  remove(rid: number): void {
+    this.#functions.delete(rid);
+  }
+
+  find(rid: number): PcieFunction | undefined {
+    return this.#functions.get(rid);
+  }
+
+  functions(): ReadonlyMap<number, PcieFunction> {
+    return this.#functions;
+  }
+
+  /** The port through which the function with this Requester ID sends. */
+  portOf(rid: number): UpstreamPort {
+    return new FabricPort(rid, this, this.#memory, this.#trace, this.#source);
+  }
+
+  invalidate(
+    rid: number,
+    itag: number,
+    pasid: number,
+    isGlobal: boolean,
+    high: number,
+    low: number,
+    sizeShift: number,
+  ): boolean {
+    const device = this.#functions.get(rid);
+    if (device === undefined) {
+      return false;
+    }
+    device.atsInvalidate({ itag, pasid, isGlobal, high, low, sizeShift });
+    return true;
+  }
+
+  pageGroupResponse(rid: number, pasid: number, groupIndex: number, code: PageResponseCode): void {
+    this.#functions.get(rid)?.pageResponse(pasid, groupIndex, code);
+  }
+}
+
+class FabricPort implements UpstreamPort {
+  readonly rid: number;
+  readonly #fabric: Fabric;
+  readonly #memory: PhysicalMemory;
+  readonly #trace: Trace;
+  readonly #source: number;
+  readonly #request = createIommuRequest();
+
+  constructor(rid: number, fabric: Fabric, memory: PhysicalMemory, trace: Trace, source: number) {
+    this.rid = rid;
+    this.#fabric = fabric;
+    this.#memory = memory;
+    this.#trace = trace;
+    this.#source = source;
+    this.#request.rid = rid;
+  }
+
+  read(request: MemoryRequest, into: Uint8Array, offset: number): CompletionStatus {
+    const status = this.#translate(request, ACCESS.read);
+    if (status !== COMPLETION.success) {
+      return status;
+    }
+    const { answer } = this.#fabric.unit;
+    if (this.#memory.locate(answer.high, answer.low) < 0) {
+      return this.#refusePeer();
+    }
+    this.#memory.readInto(numberOf(answer.high, answer.low), into, offset, request.bytes);
+    return COMPLETION.success;
+  }
+
+  write(request: MemoryRequest, from: Uint8Array, offset: number): CompletionStatus {
+    const status = this.#translate(request, ACCESS.write);
+    if (status !== COMPLETION.success) {
+      return status;
+    }
+    const { answer } = this.#fabric.unit;
+    if (this.#memory.locate(answer.high, answer.low) < 0) {
+      return this.#refusePeer();
+    }
+    const address = numberOf(answer.high, answer.low);
+    this.#memory.writeFrom(address, from, offset, request.bytes);
+    if (this.#trace.isOn) {
+      this.#traceWrite(request, answer.high, answer.low);
+    }
+    return COMPLETION.success;
+  }
+
+  interrupt(addressHigh: number, addressLow: number, data: number): CompletionStatus {
+    return this.#fabric.unit.interrupt(this.rid, addressHigh, addressLow, data);
+  }
+
+  translate(request: TranslationRequest, completion: TranslationCompletion): void {
+    const r = this.#request;
+    r.pasid = request.pasid;
+    r.high = request.high;
+    r.low = request.low & ~FRAME_MASK;
+    r.bytes = 8;
+    r.kind = ACCESS.read;
+    r.addressType = ADDRESS_TYPE.translationRequest;
+    r.isPrivileged = request.isPrivileged;
+    r.isExecute = request.isExecute;
+    r.isNoWrite = request.isNoWrite;
+    completion.status = this.#fabric.unit.translate(r);
+    const { answer } = this.#fabric.unit;
+    const hasRights = answer.reason === 0 && completion.status === COMPLETION.success;
+    completion.isReadable = hasRights && answer.canRead;
+    completion.isWritable = hasRights && answer.canWrite;
+    completion.isExecutable = false;
+    completion.isPrivileged = answer.isPrivileged;
+    completion.isGlobal = false;
+    completion.isNonSnooped = answer.isSnooped;
+    completion.isUntranslatedOnly = answer.isUntranslatedOnly;
+    completion.pageShift = answer.pageShift;
+    completion.high = answer.high;
+    completion.low = answer.low;
+  }
+
+  pageRequest(request: PageRequest): void {
+    this.#fabric.unit.pageRequest(this.rid, request);
+  }
+
+  invalidationComplete(itagVector: number, completionCount: number): void {
+    this.#fabric.unit.invalidationComplete(this.rid, itagVector, completionCount);
+  }
+
+  #translate(request: MemoryRequest, kind: 0 | 1): CompletionStatus {
+    const r = this.#request;
+    r.pasid = request.pasid;
+    r.high = request.high;
+    r.low = request.low;
+    r.bytes = request.bytes;
+    r.kind = kind;
+    r.addressType = request.addressType;
+    r.isPrivileged = request.isPrivileged;
+    r.isExecute = request.isExecute;
+    r.isNoWrite = false;
+    return this.#fabric.unit.translate(r);
+  }
+
+  #refusePeer(): CompletionStatus {
+    const { answer } = this.#fabric.unit;
+    this.#trace.record(PEER_ACCESS_REFUSED, this.#source, this.rid, numberOf(answer.high, answer.low));
+    return COMPLETION.unsupportedRequest;
+  }
+
+  #traceWrite(request: MemoryRequest, high: number, low: number): void {
+    const at = this.#memory.locate(high, low & ~7);
+    const { words } = this.#memory.store;
+    this.#trace.begin(MEMORY_WRITTEN_BY_DEVICE, this.#source);
+    this.#trace.num(this.rid);
+    this.#trace.num(request.pasid);
+    this.#trace.u64(high, low);
+    this.#trace.num(request.bytes);
+    this.#trace.u64(words[at + 1] as number, words[at] as number);
+    this.#trace.end();
+  }
+}
