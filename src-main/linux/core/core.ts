@@ -144,6 +144,20 @@ export class Core {
     return this.#runUntil(condition, timeoutNs);
   }
 
+  /** Spins on a condition with interrupts off: the machine runs, nothing is handled in between. */
+  poll(condition: () => boolean, timeoutNs: number): boolean {
+    const end = this.nowNs + timeoutNs;
+    while (!condition()) {
+      if (this.nowNs >= end) {
+        return false;
+      }
+      if (!this.hw.advanceToNextEvent(end - this.nowNs) && this.nowNs < end) {
+        this.hw.advance(end - this.nowNs);
+      }
+    }
+    return true;
+  }
+
   /** Handles what is pending now, without letting time pass. */
   settle(): void {
     this.serviceInterrupts();

@@ -1,0 +1,135 @@
+/**
+ * A Linux-like kernel over a machine: `createKernel({ hw, role, profile })`. The host has one, and every guest that runs
+ * software has its own over its own view of memory and registers; nothing is shared between instances.
+ *
+ * Subsystems keep Linux's names and errno semantics. Every call of an exported function leaves a record, every table entry
+ * it writes another (`spec/events/linux.ts`).
+ *
+ * ## What is published
+ *
+ * The present state of software objects, for panes and checks (`HardwarePort.publish`). Keys of a guest kernel start with
+ * `guest/<name>/`. `<dev>` is a PCI name such as `0000:6a:01.0`.
+ *
+ * | key | what |
+ * |---|---|
+ * | `sysfs/<path>` | `{ kind: directory \| file \| link, value, target, isReadable, isWritable }`, path below /sys |
+ * | `dev/<path>` | a node of /dev |
+ * | `pci/<dev>` | driver, BARs, PASID, PRI and ATS as the PCI core sees them, MSI-X interrupts |
+ * | `iommu/unit/dmar0` | mode, root table, invalidation queue |
+ * | `iommu/group/<n>` | members, default domain, domain in use, DMA owner, domains by PASID |
+ * | `iommu/domain/<n>` | type, format, DID, root, attachments, references |
+ * | `iommu/domain/<n>/map/<iova>` | one mapped range |
+ * | `pasid/<n>` | owner of an allocated PASID |
+ * | `ioasid/<n>`, `ioasid/set/<name>` | references, state, SPID; quota and members (2019 profile) |
+ * | `process/<name>` | pid, CPU, IA32_PASID, page table, areas, counters |
+ * | `pins/<name>` | pages a process has locked |
+ * | `fd/<process>/<n>` | open file and its state |
+ * | `eventfd/<n>` | count and total |
+ * | `irq/<n>` | chip, vector, CPU, remapping entry, posted target |
+ * | `mdev/parent/<dev>`, `mdev/<uuid>` | types and counters; parent, type, state |
+ * | `vfio/container/<n>`, `vfio/group/<n>`, `vfio/device/<name>` | states of the descriptor state machine, DMA ranges |
+ * | `iommufd/<n>/<id>` | an object of an open /dev/iommu |
+ * | `idxd/<dev>`, `idxd/<dev>/wq<n>`, `idxd/<dev>/group<n>` | configuration as the driver holds it |
+ * | `ims/<dev>/<n>` | interrupt message store entry: interrupt, PASID |
+ * | `vdev/<uuid>` | composition: queue, default PASID, state, vectors, configuration space and BAR0 as hexadecimal |
+ *
+ * ## Defences
+ *
+ * `MachineConfig.defences` takes one away by `false`:
+ * `iotlb-flush`, `device-tlb-flush` (invalidations after unmap), `pasid-teardown-flush`, `page-request-drain` (tear-down of a
+ * PASID entry), `sva-invalidate` (munmap), `portal-offset-check`, `portal-area-check` (VDEV mmap), `mm-check`, `dont-copy`,
+ * `dwq-exclusive`, `rawio-check` (native queues), `gpasid-ownership` (VDCM translation), `ims-pasid` (interrupt entries),
+ * `drain-before-free` (VDEV close), `reset-on-close` (VDEV remanence), `swq-drain-by-pasid` (VDEV reset on a shared queue),
+ * `mmio-size-check` (VDEV registers).
+ */
+import { Core, type KernelOptions } from './core/core.ts';
+import { DeviceNodes } from './core/files.ts';
+import { Sysfs } from './core/sysfs.ts';
+import { AuxDomains } from './iommu/aux-domain.ts';
+import { DmaApi } from './iommu/dma.ts';
+import { IntelIommu } from './iommu/intel/intel-iommu.ts';
+import { IommuUnit } from './iommu/intel/unit.ts';
+import { Ioasids } from './iommu/ioasid.ts';
+import { Iommu } from './iommu/iommu.ts';
+import { PasidPool } from './iommu/pasid-pool.ts';
+import { IrqBypass } from './irq/irq-bypass.ts';
+import { Irqs } from './irq/irq.ts';
+import { Instructions } from './mm/instructions.ts';
+import { PageAllocator } from './mm/page-allocator.ts';
+import { Processes } from './mm/process.ts';
+import { UserPages } from './mm/user-pages.ts';
+import { Io } from './pci/io.ts';
+import { Msix } from './pci/msix.ts';
+import { Pci } from './pci/pci.ts';
+
+export type { KernelOptions, KernelProfile, KernelRole } from './core/core.ts';
+
+export class Kernel {
+  readonly core: Core;
+  readonly sysfs: Sysfs;
+  readonly nodes: DeviceNodes;
+  readonly pages: PageAllocator;
+  readonly userPages: UserPages;
+  readonly processes: Processes;
+  readonly instructions: Instructions;
+  readonly irqs: Irqs;
+  readonly bypass: IrqBypass;
+  readonly pci: Pci;
+  readonly msix: Msix;
+  readonly io: Io;
+  readonly iommu: Iommu;
+  readonly pasids: PasidPool;
+  readonly ioasids: Ioasids;
+  readonly aux: AuxDomains;
+  readonly dma: DmaApi;
+
+  constructor(options: KernelOptions) {
+    const core = new Core(options);
+    this.core = core;
+    this.sysfs = new Sysfs(core);
+    this.nodes = new DeviceNodes(core);
+    this.pages = new PageAllocator(core);
+    this.userPages = new UserPages(core, this.pages);
+    this.processes = new Processes(core, this.pages, this.userPages);
+    this.instructions = new Instructions(core, this.processes);
+    this.irqs = new Irqs(core);
+    this.bypass = new IrqBypass(core);
+    this.pci = new Pci(core, this.sysfs);
+    this.io = new Io(core);
+    this.msix = new Msix(core, this.pci.config, this.irqs);
+    this.pasids = new PasidPool(core);
+    this.iommu = new Iommu({
+      core,
+      sysfs: this.sysfs,
+      pages: this.pages,
+      pci: this.pci,
+      pasids: this.pasids,
+      driver: this.#startIommu(),
+    });
+    this.ioasids = new Ioasids(core, this.pasids);
+    this.aux = new AuxDomains(core, { iommu: this.iommu, ioasids: this.ioasids, pci: this.pci });
+    this.dma = new DmaApi(core, this.iommu, this.pages);
+  }
+
+  /** Enumerates devices and turns translation on. */
+  boot(): void {
+    this.pci.scan();
+    this.iommu.start();
+    this.core.settle();
+  }
+
+  #startIommu(): IntelIommu | null {
+    if (!this.core.params.intel_iommu) {
+      return null;
+    }
+    const unit = IommuUnit.find(this.core, this.pages);
+    return unit === undefined ? null : new IntelIommu(unit, { pci: this.pci, irqs: this.irqs });
+  }
+}
+
+/** A booted kernel: IOMMU up, devices found, built-in drivers bound. */
+export function createKernel(options: KernelOptions): Kernel {
+  const kernel = new Kernel(options);
+  kernel.boot();
+  return kernel;
+}
