@@ -1,4 +1,7 @@
-/** Trace events of interrupt remapping, interrupt posting and the unit's own event messages. */
+/**
+ * Trace events of interrupt remapping and posting, and of event messages that are not sent (those that are sent or held back
+ * stand in `iommu.ts`).
+ */
 import { vtd } from '../source.ts';
 import { defineEvent, type EventFieldType } from './event.ts';
 
@@ -45,10 +48,7 @@ export const INTERRUPT_ENTRY_CACHED = defineEvent('iommu.interrupt-entry.cached'
   title: 'Interrupt entry cached',
   meaning: 'The entry passed all checks and went into the interrupt entry cache.',
   source: vtd('6.2.1'),
-  fields: {
-    index: ['hex', 'Interrupt index'],
-    evicted: ['number', 'Index that left, -1 for none'],
-  },
+  fields: { index: ['hex', 'Interrupt index'] },
   template: 'Entry {index} cached',
 });
 
@@ -164,41 +164,13 @@ export const COMPATIBILITY_FORMAT_SWITCHED = defineEvent('iommu.compatibility-fo
   template: 'CFIS={isAllowed}',
 });
 
-/** The three event blocks. */
-export const EVENT_BLOCK = { fault: 0, invalidation: 1, pageRequest: 2 } as const;
-export type EventBlock = (typeof EVENT_BLOCK)[keyof typeof EVENT_BLOCK];
-const BLOCK: EventFieldType = {
-  names: { 0: 'Fault event', 1: 'Invalidation completion event', 2: 'Page request event' },
-};
-
-export const EVENT_MESSAGE_SENT = defineEvent('iommu.event-message.sent', {
-  title: 'Event message sent',
-  meaning: 'The unit interrupts software itself. These messages are never remapped.',
-  source: vtd('7.3'),
-  fields: {
-    block: [BLOCK, 'Event'],
-    address: ['u64', 'Message address'],
-    data: ['hex', 'Message data'],
-    wasHeld: ['flag', 'Held back before'],
-  },
-  template: '{block}: {data} to {address}',
-});
-
-export const EVENT_MESSAGE_HELD = defineEvent('iommu.event-message.held', {
-  title: 'Event message held back',
-  meaning: 'IM=1: IP remembers the message until software clears IM or the status conditions.',
-  source: vtd('7.3'),
-  fields: { block: [BLOCK, 'Event'] },
-  template: '{block} pending behind IM=1',
-});
-
 export const EVENT_MESSAGE_SUPPRESSED = defineEvent('iommu.event-message.suppressed', {
   level: 'debug',
   title: 'Event raised no message',
   meaning: 'A condition of this event was already set, so software knows already.',
   source: vtd('7.3'),
-  fields: { block: [BLOCK, 'Event'] },
-  template: '{block}: no second message',
+  fields: { event: ['text', 'Event'] },
+  template: '{event} event: no second message',
 });
 
 export const EVENT_MESSAGE_WITHDRAWN = defineEvent('iommu.event-message.withdrawn', {
@@ -206,6 +178,6 @@ export const EVENT_MESSAGE_WITHDRAWN = defineEvent('iommu.event-message.withdraw
   meaning:
     'Software cleared all status conditions before it cleared IM: IP falls and nothing is sent.',
   source: vtd('7.3'),
-  fields: { block: [BLOCK, 'Event'] },
-  template: '{block} withdrawn',
+  fields: { event: ['text', 'Event'] },
+  template: '{event} event withdrawn',
 });
