@@ -61,7 +61,10 @@ export function startMachineWorker(
   let reason = '';
 
   port1.on('message', (message) => listener.onMessage(message));
-  worker.on('message', (line: WorkerLogLine) => listener.onLog(line));
+  worker.on('message', (line: unknown) => {
+    // Node's watch mode reports imports on the same way.
+    if (isLogLine(line)) listener.onLog(line);
+  });
   worker.on('error', (error) => {
     reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
   });
@@ -94,4 +97,9 @@ export function startMachineWorker(
       clearTimeout(patience);
     },
   };
+}
+
+function isLogLine(value: unknown): value is WorkerLogLine {
+  if (typeof value !== 'object' || value === null || !('level' in value)) return false;
+  return 'text' in value && ['info', 'warn', 'error'].includes(String(value.level));
 }
