@@ -1,4 +1,14 @@
 /** The one door of the simulation for other layers. */
+export {
+  decodeRecord,
+  formatField,
+  kindOf,
+  readRecord,
+  recordJson,
+  recordText,
+  type RecordValue,
+  type TraceRecord,
+} from './core/trace-record.ts';
 export { EventQueue } from './core/event-queue.ts';
 export { StateHash } from './core/hash.ts';
 export { SeededRandom } from './core/random.ts';
@@ -11,6 +21,7 @@ export type {
 } from './hardware-port.ts';
 export { PLATFORM } from './hardware-port.ts';
 export { ACCESS } from './iommu/first-stage-walk.ts';
+export { IOTLB_FLAG, pgttOfFlags, type IotlbEntry } from './iommu/iotlb.ts';
 export { createIommuRequest, type IommuAnswer, type IommuRequest } from './iommu/request.ts';
 export { RemappingUnit, type InterruptRemappingUnit } from './iommu/unit.ts';
 export type { WalkRead, WalkRecorder } from './iommu/walk-recorder.ts';

@@ -23,6 +23,8 @@ class Segment {
   slots = new Float64Array(SEGMENT_RECORDS * 8);
   used = 0;
   records = 0;
+  /** Slots that went into the hash already. */
+  hashed = 0;
 
   push(value: number): void {
     if (this.used === this.slots.length) {
@@ -63,7 +65,7 @@ export class Trace {
   #current: Segment | undefined;
   #firstSeq = 0;
   #nextSeq = 0;
-  #foldedHash = '';
+  readonly #recordHash = new StateHash();
   readonly #texts: string[] = [''];
   readonly #textIds = new Map<string, number>([['', 0]]);
   readonly #sources: string[] = [];
@@ -208,13 +210,16 @@ export class Trace {
     };
   }
 
-  /** Hash over every record ever appended, kept or not, and the texts and sources they name. */
+  /**
+   * Hash over every record ever appended, kept or not, and the texts and sources they name. Records are hashed once, so
+   * asking again costs what came since.
+   */
   hash(): string {
-    const hash = new StateHash();
-    hash.text(this.#foldedHash);
     for (const segment of this.#segments) {
-      this.#hashSegment(hash, segment);
+      this.#hashSegment(segment);
     }
+    const hash = new StateHash();
+    hash.text(this.#recordHash.digest());
     for (const text of this.#texts) {
       hash.text(text);
     }
@@ -236,10 +241,7 @@ export class Trace {
   #open(): Segment {
     if (this.#segments.length === this.#maxSegments) {
       const dropped = this.#segments.shift() as Segment;
-      const hash = new StateHash();
-      hash.text(this.#foldedHash);
-      this.#hashSegment(hash, dropped);
-      this.#foldedHash = hash.digest();
+      this.#hashSegment(dropped);
       this.#firstSeq += dropped.records;
     }
     const segment = new Segment();
@@ -248,9 +250,9 @@ export class Trace {
     return segment;
   }
 
-  #hashSegment(hash: StateHash, segment: Segment): void {
-    for (let i = 0; i < segment.used; i++) {
-      hash.number(segment.slots[i] as number);
+  #hashSegment(segment: Segment): void {
+    for (; segment.hashed < segment.used; segment.hashed++) {
+      this.#recordHash.number(segment.slots[segment.hashed] as number);
     }
   }
 }
