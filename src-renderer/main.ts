@@ -1,0 +1,4 @@
+import { connectToHost } from './api/connect.ts';
+import { startApp } from './start-app.ts';
+
+startApp(connectToHost(), '#app');
