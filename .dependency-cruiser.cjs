@@ -20,6 +20,11 @@ const allowed = Object.values(layers).flatMap((layer) => {
   return rules;
 });
 
+// Types of the bundler's own imports (`?worker`, `?url`).
+allowed.push({
+  from: { path: String.raw`^src-renderer/.*\.d\.ts$` },
+  to: { path: '(^|/)node_modules/vite/' },
+});
 // Style sheets and assets beside the components that use them.
 allowed.push({
   from: { path: '^src-renderer/' },

@@ -71,8 +71,10 @@ export default tseslint.config(
     files: ['**/*.vue'],
     languageOptions: { parserOptions: { parser: tseslint.parser } },
     rules: {
-      'vue/multi-word-component-names': ['error', { ignores: ['App'] }],
+      'vue/multi-word-component-names': ['error', { ignores: ['App', 'Workbench'] }],
       'vue/no-v-html': 'error',
+      // An optional prop of a typed declaration is undefined when left out.
+      'vue/require-default-prop': 'off',
       'vue/block-lang': ['error', { script: { lang: 'ts' } }],
       'vue/component-api-style': ['error', ['script-setup']],
       'vue/define-props-declaration': ['error', 'type-based'],
@@ -136,7 +138,7 @@ export default tseslint.config(
     files: ['src-main/**/*.ts', 'src-renderer/**/*.{ts,vue}'],
     rules: {
       'no-console': 'error',
-      'max-lines-per-function': ['error', { max: 90, skipBlankLines: true, skipComments: true }],
+      'max-lines-per-function': ['error', { max: 100, skipBlankLines: true, skipComments: true }],
     },
   },
   {
@@ -146,6 +148,16 @@ export default tseslint.config(
       'max-params': ['error', { max: 6 }],
       '@typescript-eslint/explicit-module-boundary-types': 'error',
     },
+  },
+  {
+    // A setup store is one function by design; its length is the file's.
+    files: ['src-renderer/stores/**/*.ts'],
+    rules: { 'max-lines-per-function': 'off' },
+  },
+  {
+    // An options object would cost an allocation at every step of a walk.
+    files: ['src-main/sim/**/*.ts'],
+    rules: { 'max-params': 'off' },
   },
   {
     // Tables copied field by field from a specification have no better place to be cut.
@@ -183,7 +195,10 @@ export default tseslint.config(
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',
       '@typescript-eslint/await-thenable': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
       '@typescript-eslint/no-unnecessary-type-assertion': 'error',
       '@typescript-eslint/only-throw-error': 'error',
       '@typescript-eslint/prefer-promise-reject-errors': 'error',
@@ -225,16 +240,18 @@ export default tseslint.config(
     rules: { 'no-console': 'off' },
   },
   {
-    files: ['**/*.cjs', 'eslint.config.js', '*.config.ts', 'src-renderer/**/*.d.ts'],
+    files: ['**/*.cjs', 'eslint.config.js', '**/*.config.ts', '**/*.d.ts'],
     rules: {
       'no-restricted-exports': 'off',
       '@typescript-eslint/no-require-imports': 'off',
+      '@typescript-eslint/consistent-indexed-object-style': 'off',
     },
   },
   {
     files: ['test/**/*.ts'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',
+      'no-template-curly-in-string': 'off',
       'no-restricted-properties': [
         'error',
         ...['it', 'test', 'describe'].flatMap((object) =>

@@ -13,65 +13,38 @@
 const engine = ['bits', 'spec', 'sim'];
 const script = [...engine, 'linux', 'vmm', 'script'];
 
+/**
+ * Layers that stand on `bits`, `spec` and all layers before them in the list.
+ *
+ * @param {[string, string][]} ordered names and paths
+ * @returns {Record<string, Layer>}
+ */
+function simLayers(ordered) {
+  return Object.fromEntries(
+    ordered.map(([name, path], index) => {
+      const below = ordered.slice(0, index + 1).map(([other]) => other);
+      return [name, { path, uses: ['bits', 'spec', ...below], isPure: true }];
+    }),
+  );
+}
+
 /** @type {Record<string, Layer>} */
 const layers = {
   bits: { path: '^src-main/bits/', uses: ['bits'], isPure: true },
   spec: { path: '^src-main/spec/', uses: ['bits', 'spec'], isPure: true },
-  'sim-core': {
-    path: '^src-main/sim/core/',
-    uses: ['bits', 'spec', 'sim-core'],
-    isPure: true,
-  },
-  'sim-memory': {
-    path: '^src-main/sim/memory/',
-    uses: ['bits', 'spec', 'sim-core', 'sim-memory'],
-    isPure: true,
-  },
-  'sim-pcie': {
-    path: '^src-main/sim/pcie/',
-    uses: ['bits', 'spec', 'sim-core', 'sim-memory', 'sim-pcie'],
-    isPure: true,
-  },
-  'sim-iommu': {
-    path: '^src-main/sim/iommu/',
-    uses: ['bits', 'spec', 'sim-core', 'sim-memory', 'sim-pcie', 'sim-iommu'],
-    isPure: true,
-  },
-  'sim-devices': {
-    path: '^src-main/sim/devices/',
-    uses: ['bits', 'spec', 'sim-core', 'sim-memory', 'sim-pcie', 'sim-iommu', 'sim-devices'],
-    isPure: true,
-  },
-  'sim-cpu': {
-    path: '^src-main/sim/cpu/',
-    uses: [
-      'bits',
-      'spec',
-      'sim-core',
-      'sim-memory',
-      'sim-pcie',
-      'sim-iommu',
-      'sim-devices',
-      'sim-cpu',
-    ],
-    isPure: true,
-  },
-  // machine.ts, its helpers and index.ts: the composition root and the only door for other layers.
-  'sim-root': {
-    path: '^src-main/sim/[^/]+\\.ts$|^src-main/sim/machine/',
-    uses: [
-      'bits',
-      'spec',
-      'sim-core',
-      'sim-memory',
-      'sim-pcie',
-      'sim-iommu',
-      'sim-devices',
-      'sim-cpu',
-      'sim-root',
-    ],
-    isPure: true,
-  },
+  // The order inside sim: each may import those above it.
+  ...simLayers([
+    ['sim-core', '^src-main/sim/core/'],
+    ['sim-contract', '^src-main/sim/(machine-config|hardware-port)\\.ts$'],
+    ['sim-memory', '^src-main/sim/memory/'],
+    ['sim-pcie-ports', '^src-main/sim/pcie/ports\\.ts$'],
+    ['sim-iommu', '^src-main/sim/iommu/'],
+    ['sim-pcie', '^src-main/sim/pcie/(?!ports\\.ts$)'],
+    ['sim-devices', '^src-main/sim/devices/'],
+    ['sim-cpu', '^src-main/sim/cpu/'],
+    // machine.ts and its helpers, recording and replaying, and index.ts, the door for other layers.
+    ['sim-root', '^src-main/sim/(?!(machine-config|hardware-port)\\.ts$)([^/]+\\.ts$|timeline/)'],
+  ]),
   linux: { path: '^src-main/linux/', uses: [...engine, 'linux'], isPure: true },
   vmm: { path: '^src-main/vmm/', uses: [...engine, 'linux', 'vmm'], isPure: true },
   script: {
