@@ -44,7 +44,9 @@ export class Core {
   /** Runs handlers of pending interrupts; set by the interrupt core. */
   serviceInterrupts: () => void = () => {};
   readonly #keyPrefix: string;
-  #nextId = new Map<string, number>();
+  readonly #nextId = new Map<string, number>();
+  readonly #published = new Map<string, PlainData>();
+  #isQuiet = false;
 
   constructor(options: KernelOptions) {
     this.hw = options.hw;
@@ -77,12 +79,38 @@ export class Core {
   }
 
   emit(kind: EventKind, ...values: readonly EventValue[]): number {
-    return this.hw.emit(kind, this.name, ...values);
+    return this.#isQuiet ? NO_SEQ : this.hw.emit(kind, this.name, ...values);
+  }
+
+  /** Runs something that only reads without leaving records: a watch expression of the debugger. */
+  quietly<T>(body: () => T): T {
+    const wasQuiet = this.#isQuiet;
+    this.#isQuiet = true;
+    try {
+      return body();
+    } finally {
+      this.#isQuiet = wasQuiet;
+    }
   }
 
   /** Makes the present state of an object visible to panes and checks; undefined removes it. */
   publish(key: string, value: PlainData | undefined): void {
     this.hw.publish(this.#keyPrefix + key, value);
+    if (value === undefined) {
+      this.#published.delete(key);
+    } else {
+      this.#published.set(key, value);
+    }
+  }
+
+  /** What was published last under a key. */
+  published(key: string): PlainData | undefined {
+    return this.#published.get(key);
+  }
+
+  /** Keys that begin with `prefix`, sorted. */
+  publishedKeys(prefix: string): readonly string[] {
+    return [...this.#published.keys()].filter((key) => key.startsWith(prefix)).sort();
   }
 
   /** A line of the kernel log. */
@@ -137,6 +165,17 @@ export class Core {
   /** Lets simulated time pass, handling interrupts and timers when they are due. */
   advance(durationNs: number): void {
     this.#runUntil(() => false, durationNs);
+  }
+
+  /** Lets time pass up to the next thing that happens. False when nothing did within the limit. */
+  step(limitNs: number): boolean {
+    this.settle();
+    const end = this.nowNs + limitNs;
+    const limit = Math.min(end, this.timers.nextDueNs) - this.nowNs;
+    const hasHappened = this.hw.advanceToNextEvent(Math.max(0, limit));
+    const hasTimer = this.timers.nextDueNs <= this.nowNs;
+    this.settle();
+    return hasHappened || hasTimer;
   }
 
   /** Waits until the condition holds. False when it did not within the time. */

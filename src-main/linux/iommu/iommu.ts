@@ -20,7 +20,7 @@ import { INTERRUPT_RANGE } from '../../spec/vtd/interrupt-message.ts';
 import type { PageAllocator } from '../mm/page-allocator.ts';
 import { isPciDev, type PciDev } from '../pci/pci-dev.ts';
 import type { Pci } from '../pci/pci.ts';
-import type { IommuDomain} from './domain.ts';
+import type { IommuDomain } from './domain.ts';
 import { IOMMU_NO_PASID, type DomainFormat } from './domain.ts';
 import { IommuGroup, isIsolatedFunction } from './group.ts';
 import type { IntelIommu, PagingRequest } from './intel/intel-iommu.ts';

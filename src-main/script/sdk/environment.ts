@@ -40,7 +40,7 @@ function bound(environment: SdkEnvironment, call: HostCall): BoundCall {
  */
 export function effect(environment: SdkEnvironment, body: BoundFunction): HostFunctionSpec {
   return {
-    call: (call, ...args) => {
+    run: (call, ...args) => {
       const context = bound(environment, call);
       const { core } = context.kernel;
       const { path, line } = call.site();
@@ -58,7 +58,7 @@ export function effect(environment: SdkEnvironment, body: BoundFunction): HostFu
 export function query(environment: SdkEnvironment, body: BoundFunction): HostFunctionSpec {
   return {
     readOnly: true,
-    call: (call, ...args) => {
+    run: (call, ...args) => {
       const context = bound(environment, call);
       const { core } = context.kernel;
       if (call.purpose !== 'run') {
@@ -73,5 +73,5 @@ export function query(environment: SdkEnvironment, body: BoundFunction): HostFun
 
 /** A function about values alone: no kernel, no record. */
 export function pure(body: (...args: ScriptValue[]) => ScriptValue): HostFunctionSpec {
-  return { readOnly: true, call: (_call, ...args) => body(...args) };
+  return { readOnly: true, run: (_call, ...args) => body(...args) };
 }

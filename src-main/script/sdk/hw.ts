@@ -64,9 +64,7 @@ export function createHwModule(env: SdkEnvironment): SdkModule {
     types,
     functions: {
       now: query(env, ({ kernel }) => kernel.core.nowNs),
-      advance: effect(env, ({ kernel }, ns) =>
-        kernel.core.advance(asAddress(ns, 'nanoseconds')),
-      ),
+      advance: effect(env, ({ kernel }, ns) => kernel.core.advance(asAddress(ns, 'nanoseconds'))),
       wait_event: effect(env, ({ kernel }, ns) =>
         kernel.core.step(asAddress(ns, 'limit_nanoseconds')),
       ),
@@ -93,11 +91,7 @@ export function createHwModule(env: SdkEnvironment): SdkModule {
         kernel.core.hw.mmioRead(asAddress(addr, 'addr'), accessSize(bytes)),
       ),
       mmio_write: effect(env, ({ kernel }, addr, bytes, value) =>
-        kernel.core.hw.mmioWrite(
-          asAddress(addr, 'addr'),
-          accessSize(bytes),
-          asU64(value, 'value'),
-        ),
+        kernel.core.hw.mmioWrite(asAddress(addr, 'addr'), accessSize(bytes), asU64(value, 'value')),
       ),
       rdmsr: query(env, ({ kernel }, cpu, index) =>
         kernel.core.hw.readMsr(asInteger(cpu, 'cpu'), asU32(index, 'index')),

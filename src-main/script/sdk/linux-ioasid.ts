@@ -3,7 +3,12 @@ import { INVALID_IOASID, IOASID_PRIO, type IoasidNotifier } from '../../linux/io
 import { asFunction, asInteger, asU32 } from './arguments.ts';
 import { effect, query, type SdkEnvironment } from './environment.ts';
 import { handleOr, ioasidSetType } from './handles.ts';
-import { defineSdkModule, type GuestFunction, type ScriptValue, type SdkModule } from './sdk-module.ts';
+import {
+  defineSdkModule,
+  type GuestFunction,
+  type ScriptValue,
+  type SdkModule,
+} from './sdk-module.ts';
 import type { IoasidSet } from '../../linux/iommu/ioasid.ts';
 
 const types = `/** The ids of one VM (\`struct ioasid_set\`). */
@@ -100,10 +105,7 @@ export function createIoasidModule(env: SdkEnvironment): SdkModule {
         kernel.ioasids.ioasid_detach_spid(asU32(id, 'id')),
       ),
       ioasid_find_by_spid: query(env, ({ kernel }, set, spid) =>
-        kernel.ioasids.ioasid_find_by_spid(
-          ioasidSetType.target(set, 'set'),
-          asU32(spid, 'spid'),
-        ),
+        kernel.ioasids.ioasid_find_by_spid(ioasidSetType.target(set, 'set'), asU32(spid, 'spid')),
       ),
       ioasid_register_notifier: effect(env, ({ kernel }, set, priority, notify) =>
         kernel.ioasids.ioasid_register_notifier(

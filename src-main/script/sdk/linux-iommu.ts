@@ -85,10 +85,7 @@ function domainFunctions(env: SdkEnvironment): Functions {
       kernel.iommu.iommu_flush_iotlb_all(domainType.target(domain, 'domain')),
     ),
     iommu_iova_to_phys: query(env, ({ kernel }, domain, iova) =>
-      kernel.iommu.iommu_iova_to_phys(
-        domainType.target(domain, 'domain'),
-        asAddress(iova, 'iova'),
-      ),
+      kernel.iommu.iommu_iova_to_phys(domainType.target(domain, 'domain'), asAddress(iova, 'iova')),
     ),
     iommu_get_domain_for_dev: query(env, ({ kernel }, dev) =>
       handleOr(domainType, kernel.iommu.iommu_get_domain_for_dev(deviceOf(dev, 'dev'))),

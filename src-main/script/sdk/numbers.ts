@@ -8,7 +8,11 @@ export function asAddress(value: ScriptValue, argument: string): number {
   if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0) {
     return number;
   }
-  throw new ArgumentError(argument, 'an address (a whole number or BigInt from 0 to 2^53-1)', value);
+  throw new ArgumentError(
+    argument,
+    'an address (a whole number or BigInt from 0 to 2^53-1)',
+    value,
+  );
 }
 
 /** What a callback of a script returned, as a kernel return code: nothing counts as 0. */

@@ -2,13 +2,8 @@
 import { toHex } from '../../../bits/hex.ts';
 import { FAULT_LOGGED } from '../../../spec/events/linux.ts';
 import { faultCodeTitle } from '../../../spec/vtd/faults.ts';
-import type {
-  FaultRecord} from '../../../spec/vtd/registers/fault.ts';
-import {
-  FAULT_REQUEST_TYPE,
-  FRCD_REG,
-  FSTS_REG
-} from '../../../spec/vtd/registers/fault.ts';
+import type { FaultRecord } from '../../../spec/vtd/registers/fault.ts';
+import { FAULT_REQUEST_TYPE, FRCD_REG, FSTS_REG } from '../../../spec/vtd/registers/fault.ts';
 import { placeRegister } from '../../../bits/register-block.ts';
 import { pciName } from '../../pci/pci-dev.ts';
 import type { IommuUnit } from './unit.ts';

@@ -112,7 +112,7 @@ export class InvalidationQueue {
   #submitOnce(commands: readonly QueueCommand[], options: SubmitOptions): number {
     for (const command of commands) {
       const title = titles.get(descriptorType(command.words)) ?? 'unknown descriptor';
-      this.#core.emit(
+      const seq = this.#core.emit(
         INVALIDATION_SUBMITTED,
         this.#unit,
         title,
@@ -120,7 +120,7 @@ export class InvalidationQueue {
         command.pasid ?? -1,
         this.#tail,
       );
-      this.#put(command.words);
+      this.#core.hw.within(seq, () => this.#put(command.words));
     }
     const waitSlot = this.#tail;
     const status = this.#status + waitSlot * 4;

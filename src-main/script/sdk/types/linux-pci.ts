@@ -2,7 +2,8 @@
 import { PCI_REGS } from '../../../linux/pci/pci-regs.ts';
 
 const NOTES: Readonly<Partial<Record<keyof typeof PCI_REGS, string>>> = {
-  PCI_EXT_CAP_ID_DVSEC: 'Designated Vendor-Specific: several may be in one list; vendor and id tell which it is.',
+  PCI_EXT_CAP_ID_DVSEC:
+    'Designated Vendor-Specific: several may be in one list; vendor and id tell which it is.',
   PCI_EXT_CAP_ID_PASID: 'PASID extended capability.',
   PCI_EXT_CAP_ID_ATS: 'Address Translation Services.',
   PCI_EXT_CAP_ID_PRI: 'Page Request Interface.',
