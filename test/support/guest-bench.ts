@@ -15,6 +15,7 @@ import {
   pasidTranslationTableIndex,
 } from '../../src-main/spec/cpu/pasid-translation.ts';
 import { PostedInterruptDescriptor } from '../../src-main/spec/vtd/posted-interrupt-descriptor.ts';
+import type { TraceOptions } from '../../src-main/sim/core/trace.ts';
 import type { Vcpu } from '../../src-main/sim/cpu/vcpu.ts';
 import { createCpuBench, type CpuBench } from './cpu-bench.ts';
 
@@ -58,8 +59,8 @@ export function prepareVcpu(vcpu: Vcpu): void {
   setField(vcpu, 'highPasidDirectoryAddress', GUEST.highDirectory);
 }
 
-export function createGuestBench(): GuestBench {
-  const bench = createCpuBench({ cpus: 2 });
+export function createGuestBench(traceMode: TraceOptions['mode'] = 'store'): GuestBench {
+  const bench = createCpuBench({ cpus: 2 }, traceMode);
   const vcpu = bench.complex.createVcpu('vm0.vcpu0');
   prepareVcpu(vcpu);
   return { ...bench, vcpu };

@@ -13,6 +13,7 @@ import {
   LAPIC_BYTES,
   LAPIC_OFFSET,
   LAPIC_REGISTERS,
+  VECTORS,
 } from '../../spec/cpu/local-apic.ts';
 import {
   APIC_MODE,
@@ -30,7 +31,7 @@ import {
 } from '../../spec/events/local-apic.ts';
 import { RegisterFile, type RegisterWrite } from '../core/register-file.ts';
 import type { Snapshotable } from '../core/snapshot.ts';
-import type { Trace } from '../core/trace.ts';
+import { NO_CAUSE, type Trace } from '../core/trace.ts';
 import {
   NO_VECTOR,
   addVector,
@@ -73,6 +74,7 @@ export interface LocalApicState {
   readonly registers: Uint32Array;
   readonly mode: ApicMode;
   readonly isNmiPending: boolean;
+  readonly requests: Float64Array;
   readonly counters: Readonly<LocalApicCounters>;
 }
 
@@ -110,6 +112,8 @@ export class LocalApic implements Snapshotable<LocalApicState> {
   readonly #trace: Trace;
   readonly #source: number;
   readonly #counters = newCounters();
+  /** By vector: trace record of the newest message, so that a taken interrupt can be followed back to its sender. */
+  readonly #requests = new Float64Array(VECTORS).fill(NO_CAUSE);
   #mode: ApicMode = APIC_MODE.xapic;
   #isNmiPending = false;
 
@@ -234,7 +238,7 @@ export class LocalApic implements Snapshotable<LocalApicState> {
       this.#trace.num(vector);
       this.#trace.num(isLevel ? 1 : 0);
       this.#trace.num(wasPending ? 1 : 0);
-      this.#trace.end();
+      this.#requests[vector] = this.#trace.end();
     }
     this.#ports.onPendingChanged();
     return true;
@@ -273,6 +277,7 @@ export class LocalApic implements Snapshotable<LocalApicState> {
     if (this.#trace.isOn) {
       this.#trace.begin(INTERRUPT_TAKEN, this.#source);
       this.#trace.num(vector);
+      this.#trace.num(this.#requests[vector] as number);
       this.#trace.end();
     }
     return vector;
@@ -325,6 +330,7 @@ export class LocalApic implements Snapshotable<LocalApicState> {
       registers: this.registers.snapshot(),
       mode: this.#mode,
       isNmiPending: this.#isNmiPending,
+      requests: this.#requests.slice(),
       counters: { ...this.#counters },
     };
   }
@@ -333,6 +339,7 @@ export class LocalApic implements Snapshotable<LocalApicState> {
     this.registers.restore(state.registers);
     this.#mode = state.mode;
     this.#isNmiPending = state.isNmiPending;
+    this.#requests.set(state.requests);
     Object.assign(this.#counters, state.counters);
   }
 

@@ -86,7 +86,7 @@ export const INTERRUPT_TAKEN = defineEvent('cpu.interrupt.taken', {
   title: 'Interrupt taken',
   meaning: 'The CPU acknowledged its highest-priority vector: the bit moved from IRR to ISR.',
   source: sdm('volume 3, "Interrupt Acceptance for Fixed Interrupts"'),
-  fields: { vector: ['hex', 'Vector'] },
+  fields: { vector: ['hex', 'Vector'], request: ['seq', 'Record of the acceptance'] },
   template: 'Vector {vector} in service',
 });
 

@@ -7,6 +7,7 @@ import {
   INTERRUPT_ACCEPTED,
   INTERRUPT_MESSAGE_LOST,
   INTERRUPT_REFUSED,
+  INTERRUPT_TAKEN,
   MESSAGE_LOSS,
   REFUSAL,
   SPECIAL_INTERRUPT_IGNORED,
@@ -254,6 +255,16 @@ describe('priorities', () => {
     expect(cpu.takeInterrupt()).toBe(0x52);
     apicOf(bench).endOfInterrupt();
     expect(cpu.takeInterrupt()).toBe(0x31);
+  });
+
+  it('tells which message a taken vector came from', () => {
+    const bench = createCpuBench();
+    send(bench, { destination: 0, vector: 0x41 });
+    bench.complex.cpu(0).takeInterrupt();
+    expect(lastOf(bench.trace, INTERRUPT_TAKEN).values).toEqual({
+      vector: 0x41,
+      request: lastOf(bench.trace, INTERRUPT_ACCEPTED).seq,
+    });
   });
 
   it('holds vectors of the task priority class and below', () => {
