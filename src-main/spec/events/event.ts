@@ -28,7 +28,22 @@ export interface EventField {
   readonly type: EventFieldType;
 }
 
-export interface EventKind {
+/** Fields of a declaration: name to type and title. */
+export type EventFields = Readonly<Record<string, readonly [type: EventFieldType, title: string]>>;
+
+/** What a field of this type holds in a record that was read back. */
+type ValueOf<T extends EventFieldType> = T extends 'u64'
+  ? bigint
+  : T extends 'text'
+    ? string
+    : T extends string | { readonly names: Readonly<Record<number, string>> }
+      ? number
+      : never;
+
+/** Values of a record by field name. */
+export type EventValues<F extends EventFields> = { readonly [K in keyof F]: ValueOf<F[K][0]> };
+
+export interface EventKind<F extends EventFields = EventFields> {
   /** Position in the catalogue, stable within one build. */
   readonly id: number;
   readonly kind: string;
@@ -41,14 +56,16 @@ export interface EventKind {
   readonly template: string;
   /** Shown as a mark on the timeline. */
   readonly mark?: 'fault' | 'good' | 'warning';
+  /** Never present: carries the types of the fields for queries. */
+  readonly fieldTypes?: F;
 }
 
-export interface EventDeclaration {
+export interface EventDeclaration<F extends EventFields = EventFields> {
   readonly level?: EventLevel;
   readonly title: string;
   readonly meaning: string;
   readonly source: SourceRef;
-  readonly fields: Readonly<Record<string, readonly [type: EventFieldType, title: string]>>;
+  readonly fields: F;
   readonly template: string;
   readonly mark?: 'fault' | 'good' | 'warning';
 }
@@ -59,17 +76,24 @@ const byKind = new Map<string, EventKind>();
 /** PASID slot of a request without PASID. */
 export const NO_PASID = -1;
 
-export function defineEvent(kind: string, spec: EventDeclaration): EventKind {
+export function defineEvent<const F extends EventFields>(
+  kind: string,
+  spec: EventDeclaration<F>,
+): EventKind<F> {
   invariant(/^[a-z0-9]+(\.[a-z0-9-]+){2}$/.test(kind), `Event kind ${kind} is not block.object.verb`);
   invariant(!byKind.has(kind), `Event kind ${kind} is declared twice`);
-  const fields = Object.entries(spec.fields).map(([name, [type, title]]) => ({ name, type, title }));
+  const fields = Object.entries<EventFields[string]>(spec.fields).map(([name, [type, title]]) => ({
+    name,
+    type,
+    title,
+  }));
   for (const [, name] of spec.template.matchAll(/\{(\w+)\}/g)) {
     invariant(
       fields.some((f) => f.name === name),
       `Event ${kind}: the template names ${name ?? ''}, which is no field`,
     );
   }
-  const declared: EventKind = {
+  const declared: EventKind<F> = {
     id: catalogue.length,
     kind,
     level: spec.level ?? 'info',
