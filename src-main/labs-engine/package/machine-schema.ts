@@ -1,0 +1,94 @@
+/**
+ * The schema of `machine.json`. Sizes may be written as `"64 MiB"` and identifiers as `"0x8086"`; what comes out is the
+ * plain configuration that the simulation takes.
+ */
+import * as v from 'valibot';
+import { parseBdf } from '../../spec/pcie/requester-id.ts';
+import { CAPABILITY_PROFILES } from '../../spec/vtd/capability-profile.ts';
+import { deviceOptionsSchema } from './device-options.ts';
+import { Bytes, Count, Hex64, Name } from './machine-values.ts';
+
+const MIB = 2 ** 20;
+const MAX_MEMORY = 64 * 2 ** 30;
+
+const Memory = v.strictObject({
+  bytes: v.pipe(
+    Bytes,
+    v.minValue(16 * MIB, 'Expected at least 16 MiB'),
+    v.maxValue(MAX_MEMORY, 'Expected at most 64 GiB'),
+    v.multipleOf(MIB, 'Expected a multiple of 1 MiB'),
+  ),
+});
+
+const CacheEntries = v.pipe(Count, v.maxValue(1 << 20, 'Expected at most 1048576 entries'));
+
+const Iommu = v.strictObject({
+  profile: v.picklist(CAPABILITY_PROFILES.map((profile) => profile.name)),
+  cap: v.optional(Hex64),
+  ecap: v.optional(Hex64),
+  version: v.optional(Hex64),
+  hostAddressWidth: v.optional(v.pipe(Count, v.minValue(36, 'Expected at least 36'), v.maxValue(52, 'Expected at most 52'))),
+  caches: v.optional(
+    v.partial(
+      v.strictObject({
+        context: CacheEntries,
+        pasid: CacheEntries,
+        iotlb: CacheEntries,
+        pagingStructure: CacheEntries,
+        interruptEntry: CacheEntries,
+      }),
+    ),
+  ),
+  compressFaults: v.optional(v.boolean()),
+});
+
+const Bdf = v.pipe(
+  v.string(),
+  v.check((text) => parseBdf(text) !== undefined, 'Expected bus:device.function such as 6a:01.0'),
+);
+
+const deviceEntries = { name: Name, bdf: Bdf };
+const Device = v.variant('kind', [
+  v.strictObject({ kind: v.literal('plain'), ...deviceEntries, options: deviceOptionsSchema.plain }),
+  v.strictObject({ kind: v.literal('dsa'), ...deviceEntries, options: v.optional(deviceOptionsSchema.dsa) }),
+  v.strictObject({ kind: v.literal('qat'), ...deviceEntries, options: v.optional(deviceOptionsSchema.qat) }),
+  v.strictObject({ kind: v.literal('nic'), ...deviceEntries, options: v.optional(deviceOptionsSchema.nic) }),
+]);
+
+const Vm = v.strictObject({
+  name: Name,
+  memoryBytes: v.pipe(Bytes, v.multipleOf(MIB, 'Expected a multiple of 1 MiB')),
+  cpus: v.pipe(Count, v.minValue(1, 'Expected at least 1')),
+  viommu: v.optional(v.boolean()),
+});
+
+export const MachineSchema = v.pipe(
+  v.strictObject({
+    name: Name,
+    seed: v.optional(Count, 1),
+    memory: Memory,
+    cpus: v.pipe(Count, v.minValue(1, 'Expected at least 1'), v.maxValue(256, 'Expected at most 256')),
+    iommu: Iommu,
+    devices: v.array(Device),
+    vms: v.optional(v.array(Vm)),
+    processes: v.optional(v.array(v.strictObject({ name: Name, host: v.optional(Name) }))),
+    defences: v.optional(v.record(Name, v.boolean())),
+    showGuestErrors: v.optional(v.boolean()),
+  }),
+  v.forward(
+    v.check(({ devices }) => isUnique(devices.map((d) => parseBdf(d.bdf))), 'Expected each bus:device.function once'),
+    ['devices'],
+  ),
+  v.forward(
+    v.check(({ devices }) => isUnique(devices.map((d) => d.name)), 'Expected each device name once'),
+    ['devices'],
+  ),
+  v.forward(
+    v.check(({ vms }) => isUnique((vms ?? []).map((vm) => vm.name)), 'Expected each VM name once'),
+    ['vms'],
+  ),
+);
+
+function isUnique(values: readonly unknown[]): boolean {
+  return new Set(values).size === values.length;
+}
