@@ -11,6 +11,7 @@ import { fieldOf, isFieldSet, wordField } from '../../bits/word-field.ts';
 import {
   ENQUEUE_BYTES,
   ENQUEUE_WORDS,
+  EnqcmdSource,
   EnqcmdsSource,
   EnqueueCommand,
 } from '../../spec/cpu/enqueue-command.ts';
@@ -84,6 +85,7 @@ const FAULTS: readonly InstructionOutcome[] = Object.values(FAULT_CAUSE).map((ca
 const PASID = wordField(EnqueueCommand, 'PASID');
 const PRIV = wordField(EnqueueCommand, 'PRIV');
 const UNLIMITED = { has: () => true, width: () => 64 };
+const ENQCMD_RESERVED = EnqcmdSource.reservedMask(UNLIMITED)[0] as number;
 const ENQCMDS_RESERVED = EnqcmdsSource.reservedMask(UNLIMITED)[0] as number;
 
 export class EnqueueUnit implements Snapshotable<EnqueueCounters> {
@@ -122,7 +124,7 @@ export class EnqueueUnit implements Snapshotable<EnqueueCounters> {
     if (addressLow % ENQUEUE_BYTES !== 0) {
       return this.#fault(SUBMIT_INSTRUCTION.movdir64b, FAULT_CAUSE.destinationAlignment);
     }
-    this.#command.set(words.subarray(0, ENQUEUE_WORDS));
+    this.#load(words);
     const { movdir64b } = SUBMIT_INSTRUCTION;
     if (this.#send(movdir64b, addressHigh, addressLow, 'posted') === 'dropped') {
       this.#vanish(movdir64b, addressHigh, addressLow);
@@ -141,7 +143,7 @@ export class EnqueueUnit implements Snapshotable<EnqueueCounters> {
     if (addressLow % ENQUEUE_BYTES !== 0) {
       return this.#fault(enqcmd, FAULT_CAUSE.destinationAlignment);
     }
-    if (words[0] !== 0) {
+    if (((words[0] as number) & ENQCMD_RESERVED) !== 0) {
       return this.#fault(enqcmd, FAULT_CAUSE.sourceReserved);
     }
     if (!msrs.isPasidValid) {
@@ -153,7 +155,7 @@ export class EnqueueUnit implements Snapshotable<EnqueueCounters> {
       this.#context.exit(EXIT_REASON.enqcmdPasid, msrs.pasid);
       return ENQCMD_EXIT;
     }
-    this.#command.set(words.subarray(0, ENQUEUE_WORDS));
+    this.#load(words);
     this.#command[0] = pasid;
     return this.#enqueue(enqcmd, addressHigh, addressLow);
   }
@@ -182,7 +184,7 @@ export class EnqueueUnit implements Snapshotable<EnqueueCounters> {
       this.#context.exit(EXIT_REASON.enqcmdsPasid, guestPasid);
       return ENQCMDS_EXIT;
     }
-    this.#command.set(words.subarray(0, ENQUEUE_WORDS));
+    this.#load(words);
     this.#command[0] = (pasid | (first & PRIV.mask)) >>> 0;
     return this.#enqueue(enqcmds, addressHigh, addressLow);
   }
@@ -193,6 +195,12 @@ export class EnqueueUnit implements Snapshotable<EnqueueCounters> {
 
   restore(state: EnqueueCounters): void {
     Object.assign(this.#counters, state);
+  }
+
+  #load(words: Uint32Array): void {
+    for (let i = 0; i < ENQUEUE_WORDS; i++) {
+      this.#command[i] = words[i] as number;
+    }
   }
 
   #enqueue(

@@ -40,6 +40,18 @@ export interface MsrFileOptions {
   readonly isBootstrap: boolean;
 }
 
+/** Position of a register in `MSRS`; its words are at twice that. */
+const SLOTS: ReadonlyMap<number, number> = new Map(MSRS.map((msr, slot) => [msr.index, slot]));
+const NO_SLOT = -1;
+
+function wordAt(index: number): number {
+  return (SLOTS.get(index) ?? 0) * 2;
+}
+
+const PASID_WORD = wordAt(MSR_INDEX.IA32_PASID);
+const EFER_WORD = wordAt(MSR_INDEX.IA32_EFER);
+const APIC_BASE_WORD = wordAt(MSR_INDEX.IA32_APIC_BASE);
+
 /** Bits software cannot change. */
 const READ_ONLY = new Map<number, number>([
   [MSR_INDEX.IA32_APIC_BASE, BSP.mask],
@@ -64,20 +76,20 @@ export class MsrFile implements Snapshotable<Uint32Array> {
       EN: apic.mode === APIC_MODE.disabled ? 0 : 1,
       EXTD: apic.mode === APIC_MODE.x2apic ? 1 : 0,
     });
-    this.#words.set(base, this.#slotOf(MSR_INDEX.IA32_APIC_BASE) * 2);
-    this.#words[this.#slotOf(MSR_INDEX.IA32_EFER) * 2] = EFER_64BIT;
+    this.#words.set(base, APIC_BASE_WORD);
+    this.#words[EFER_WORD] = EFER_64BIT;
   }
 
   get pasid(): number {
-    return fieldOf(this.#low(MSR_INDEX.IA32_PASID), PASID);
+    return fieldOf(this.#words[PASID_WORD] as number, PASID);
   }
 
   get isPasidValid(): boolean {
-    return isFieldSet(this.#low(MSR_INDEX.IA32_PASID), VALID);
+    return isFieldSet(this.#words[PASID_WORD] as number, VALID);
   }
 
   get isExecuteDisableEnabled(): boolean {
-    return isFieldSet(this.#low(MSR_INDEX.IA32_EFER), NXE);
+    return isFieldSet(this.#words[EFER_WORD] as number, NXE);
   }
 
   read(index: number): MsrRead {
@@ -129,14 +141,9 @@ export class MsrFile implements Snapshotable<Uint32Array> {
 
   #slotOf(index: number): number {
     if (index === MSR_INDEX.IA32_PASID && !this.#options.hasEnqcmd) {
-      return -1;
+      return NO_SLOT;
     }
-    return MSRS.findIndex((msr) => msr.index === index);
-  }
-
-  #low(index: number): number {
-    const slot = this.#slotOf(index);
-    return slot < 0 ? 0 : (this.#words[slot * 2] as number);
+    return SLOTS.get(index) ?? NO_SLOT;
   }
 
   /** Allowed: disabled -> xAPIC -> x2APIC and from each enabled mode to disabled (SDM, "x2APIC State Transitions"). */

@@ -172,20 +172,6 @@ export const GuestInterruptStatus = defineStructure({
   },
 });
 
-/** What an entry of the exit-interruption information field holds. */
-export const ExitInterruption = defineStructure({
-  name: 'ExitInterruption',
-  title: 'VM-exit interruption information',
-  bytes: 4,
-  source: sdm('volume 3, "Information for VM Exits Due to Vectored Events"'),
-  fields: {
-    VECTOR: bits(7, 0, 'Vector'),
-    TYPE: bits(10, 8, 'Type', { values: { externalInterrupt: 0, nmi: 2, hardwareException: 3 } }),
-    _i0: ignored(30, 11),
-    V: bit(31, 'Valid'),
-  },
-});
-
 /** Physical addresses in 64-bit control fields. */
 export const VmcsAddress = defineStructure({
   name: 'VmcsAddress',
