@@ -11,11 +11,11 @@ export const SCRIPT_CALLED = defineEvent('script.call.made', {
     'A line of a script called a function; everything that follows from it has this record as its cause.',
   source: SOURCE,
   fields: {
-    file: ['text', 'File'],
+    path: ['text', 'File'],
     line: ['number', 'Line'],
     call: ['text', 'Function'],
   },
-  template: '{file}:{line} {call}',
+  template: '{path}:{line} {call}',
 });
 
 export const VALUE_REPORTED = defineEvent('script.value.reported', {

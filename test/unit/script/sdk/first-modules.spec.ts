@@ -94,7 +94,7 @@ report('did', domain.did);
     const line = run
       .rows('script.call.made')
       .find((r) => r.values['call'] === 'iommu_attach_device_pasid');
-    expect(line?.values).toMatchObject({ file: 'driver.ts', line: 15 });
+    expect(line?.values).toMatchObject({ path: 'driver.ts', line: 15 });
   });
 
   it('gives the same trace for the same script', () => {
