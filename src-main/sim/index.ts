@@ -34,9 +34,19 @@ export {
   type ProcessConfig,
   type VmConfig,
 } from './machine-config.ts';
+export { decodeCompletionRecord, decodeDescriptor } from './devices/dsa/decode.ts';
+export { DsaDevice } from './devices/dsa/dsa-device.ts';
+export type { DsaInspector, WqView } from './devices/dsa/inspect.ts';
+export type { InterruptEntry } from './pcie/interrupt-table.ts';
 export { FrameStore } from './memory/frame-store.ts';
 export { PhysicalMemory, type MemoryRegion } from './memory/physical-memory.ts';
-export { ADDRESS_TYPE, COMPLETION, PAGE_RESPONSE, type CompletionStatus } from './pcie/ports.ts';
+export {
+  ADDRESS_TYPE,
+  COMPLETION,
+  PAGE_RESPONSE,
+  type CompletionStatus,
+  type PcieFunction,
+} from './pcie/ports.ts';
 export { MachineHardware } from './machine-hardware.ts';
 export { Machine, type MachineState } from './machine.ts';
 export { SoftwareState } from './software-state.ts';

@@ -1,0 +1,64 @@
+/** Which function makes which view. */
+import { VIEW_IDS, type ViewId, type ViewModel } from '../../protocol/views.ts';
+import { countersView } from './counters-view.ts';
+import { contextCacheView, iotlbView, pasidCacheView } from './iommu-cache-views.ts';
+import {
+  faultRecordsView,
+  invalidationQueueView,
+  pageRequestQueueView,
+  registersView,
+} from './iommu-register-views.ts';
+import { interruptsView, postedInterruptsView } from './interrupt-views.ts';
+import { memoryView } from './memory-view.ts';
+import { nestedWalkView } from './nested-walk-view.ts';
+import { pageWalkView } from './page-walk-view.ts';
+import { pasidTableView } from './pasid-table-view.ts';
+import { pciConfigView } from './pci-config-view.ts';
+import { domainsView, ioasidView, sysfsView, vdevView, vfioView } from './software-views.ts';
+import { topologyView } from './topology-view.ts';
+import type { View, ViewContext } from './view-context.ts';
+import { deviceRegistersView, deviceTlbView, portalsView, workQueuesView } from './work-queue-views.ts';
+
+const VIEWS: Readonly<Partial<Record<ViewId, View>>> = {
+  topology: topologyView,
+  'pasid-table': pasidTableView,
+  'page-walk': pageWalkView,
+  'nested-walk': nestedWalkView,
+  'work-queues': workQueuesView,
+  registers: registersView,
+  'fault-records': faultRecordsView,
+  'invalidation-queue': invalidationQueueView,
+  'page-request-queue': pageRequestQueueView,
+  'context-cache': contextCacheView,
+  'pasid-cache': pasidCacheView,
+  iotlb: iotlbView,
+  'device-tlb': deviceTlbView,
+  interrupts: interruptsView,
+  'posted-interrupts': postedInterruptsView,
+  'pci-config': pciConfigView,
+  'device-registers': deviceRegistersView,
+  portals: portalsView,
+  vdev: vdevView,
+  vfio: vfioView,
+  domains: domainsView,
+  sysfs: sysfsView,
+  ioasid: ioasidView,
+  memory: memoryView,
+  counters: countersView,
+};
+
+/** Views that have something to show in this version. */
+export const AVAILABLE_VIEWS: readonly ViewId[] = VIEW_IDS.filter((id) => VIEWS[id] !== undefined);
+
+export function makeView(view: ViewId, context: ViewContext): ViewModel {
+  const make = VIEWS[view];
+  if (make === undefined) {
+    return {
+      view,
+      title: view,
+      sections: [],
+      empty: 'This machine has nothing of the kind.',
+    };
+  }
+  return make(context);
+}

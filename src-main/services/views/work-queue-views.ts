@@ -1,0 +1,385 @@
+/** Work queues of DSA-class devices: configuration, waiting, running and finished descriptors, portals, device registers. */
+import { bigOf } from '../../bits/u64.ts';
+import { toHex } from '../../bits/hex.ts';
+import type { Section, TableRow, Tone, ViewModel } from '../../protocol/views.ts';
+import { WqConfig } from '../../spec/dsa/wq-config.ts';
+import { decodeCompletionRecord, decodeDescriptor, type DsaDevice, type Machine, type WqView } from '../../sim/index.ts';
+import { dsaDevices, queueName } from './device-facts.ts';
+import { formatAddress, formatBytes, formatDuration, formatRid, registerSection, ridRef, structureSection } from './sections.ts';
+import type { ViewContext } from './view-context.ts';
+
+const WQ_STATES = ['disabled', 'enabled', 'busy'] as const;
+const DEVICE_STATES = ['disabled', 'enabled', 'disable or reset in progress', 'halted'] as const;
+const NO_DEVICE = 'This machine has no accelerator with work queues.';
+const COMPLETED_ROWS = 64;
+
+interface Chosen {
+  readonly rid: number;
+  readonly device: DsaDevice;
+  readonly wq: number | undefined;
+}
+
+function choose({ machine, params }: ViewContext): Chosen | undefined {
+  const devices = dsaDevices(machine.fabric.functions());
+  const [name, queue] = (params.queue ?? '').split('/');
+  const wanted = name === '' ? params.unit : name;
+  const found = devices.find(([, d]) => d.name === wanted) ?? devices[0];
+  if (found === undefined) {
+    return undefined;
+  }
+  const index = queue === undefined ? Number.NaN : Number(queue.replace('wq', ''));
+  return { rid: found[0], device: found[1], wq: index < found[1].inspect.wqCount ? index : undefined };
+}
+
+function wqRow(device: DsaDevice, wq: WqView): TableRow {
+  const isDedicated = wq.config.mode === 1;
+  const hasPasid = wq.config.pasidEnable === 1 && isDedicated;
+  const fill = wq.size === 0 ? 0 : wq.occupancy / wq.size;
+  return {
+    id: `wq-${wq.index}`,
+    refs: {
+      queue: queueName(device.name, wq.index),
+      unit: device.name,
+      ...(hasPasid ? { pasid: wq.config.pasid } : {}),
+    },
+    ...(wq.state === 0 ? { tone: 'muted' as const } : {}),
+    cells: [
+      `wq${wq.index}`,
+      { text: WQ_STATES[wq.state] ?? String(wq.state), tone: wq.state === 1 ? 'good' : 'muted' },
+      wq.size === 0 ? '—' : isDedicated ? 'dedicated' : 'shared',
+      hasPasid ? String(wq.config.pasid) : isDedicated ? 'none' : 'from descriptor',
+      { text: `${wq.occupancy} / ${wq.size}`, fill },
+      wq.group < 0 ? '—' : String(wq.group),
+      String(wq.config.priority),
+      isDedicated ? '—' : String(wq.limit),
+      String(wq.inProgress),
+    ],
+    detail: [
+      structureSection(WqConfig, {
+        id: `wqcfg-${wq.index}`,
+        words: wq.configWords,
+        context: device.inspect.layoutContext,
+        refs: { queue: queueName(device.name, wq.index) },
+      }),
+    ],
+  };
+}
+
+interface DescriptorFacts {
+  readonly id: string;
+  readonly words: Uint32Array;
+  readonly wq: number;
+  readonly pasid: number;
+  readonly seq: number;
+  readonly state: string;
+  readonly tone: Tone;
+  readonly help?: string;
+  readonly time: string;
+  readonly record?: Uint32Array;
+}
+
+function descriptorRow(device: DsaDevice, facts: DescriptorFacts): TableRow {
+  const decoded = decodeDescriptor(facts.words, device.inspect.layoutContext);
+  const recordAddress = bigOf(facts.words[3] ?? 0, facts.words[2] ?? 0);
+  const detail: Section[] = [
+    structureSection(decoded.structure, {
+      id: `descriptor-${facts.id}`,
+      words: facts.words,
+      context: device.inspect.layoutContext,
+    }),
+  ];
+  if (facts.record !== undefined) {
+    const record = decodeCompletionRecord(facts.record, decoded.operation, device.inspect.layoutContext);
+    detail.push(
+      structureSection(record.structure, {
+        id: `record-${facts.id}`,
+        words: facts.record,
+        note: record.text?.meaning ?? 'The record is empty: the operation is not complete.',
+      }),
+    );
+  }
+  return {
+    id: facts.id,
+    refs: {
+      queue: queueName(device.name, facts.wq),
+      unit: device.name,
+      ...(facts.pasid >= 0 ? { pasid: facts.pasid } : {}),
+      ...(facts.seq >= 0 ? { event: facts.seq } : {}),
+    },
+    cells: [
+      `wq${facts.wq}`,
+      decoded.title,
+      facts.pasid < 0 ? 'none' : String(facts.pasid),
+      formatBytes(facts.words[8] ?? 0),
+      formatAddress(recordAddress),
+      { text: facts.state, tone: facts.tone, ...(facts.help === undefined ? {} : { help: facts.help }) },
+      facts.time,
+    ],
+    detail,
+  };
+}
+
+function descriptorRows(device: DsaDevice, wq: number | undefined): readonly TableRow[] {
+  const { inspect } = device;
+  const isWanted = (index: number): boolean => wq === undefined || wq === index;
+  const queued = inspect
+    .wqs()
+    .filter((q) => isWanted(q.index) && q.occupancy > 0)
+    .flatMap((q) =>
+      inspect.queued(q.index).map((d) =>
+        descriptorRow(device, {
+          id: `queued-${q.index}-${d.admission}`,
+          words: d.words,
+          wq: q.index,
+          pasid: d.pasid,
+          seq: d.seq,
+          state: 'waiting',
+          tone: 'neutral',
+          time: '',
+        }),
+      ),
+    );
+  const running = inspect
+    .running()
+    .filter((d) => isWanted(d.wq))
+    .map((d, i) =>
+      descriptorRow(device, {
+        id: `running-${d.seq}-${i}`,
+        words: d.words,
+        wq: d.wq,
+        pasid: d.pasid,
+        seq: d.seq,
+        state: `${d.state}, ${d.bytesDone} bytes done`,
+        tone: 'accent',
+        time: formatDuration(d.startedNs),
+      }),
+    );
+  const completed = [...inspect.completed()]
+    .reverse()
+    .filter((d) => isWanted(d.wq))
+    .slice(0, COMPLETED_ROWS)
+    .map((d) => {
+      const record = decodeCompletionRecord(d.record, (d.words[1] ?? 0) >>> 24);
+      const text = record.text ?? decodeCompletionRecord(Uint32Array.of(d.status, 0, 0, 0, 0, 0, 0, 0), 0).text;
+      return descriptorRow(device, {
+        id: `done-${d.number}`,
+        words: d.words,
+        wq: d.wq,
+        pasid: d.pasid,
+        seq: d.seq,
+        state: `${toHex(d.status, 2)} ${text?.title ?? ''}`.trim(),
+        tone: d.status === 1 || d.status === 2 ? 'good' : 'fault',
+        ...(text === undefined ? {} : { help: text.meaning }),
+        time: formatDuration(d.endedNs - d.startedNs),
+        record: d.record,
+      });
+    });
+  return [...running, ...queued, ...completed];
+}
+
+function queueChoices(machine: Machine, chosen: Chosen): NonNullable<ViewModel['choices']> {
+  const queues = dsaDevices(machine.fabric.functions()).flatMap(([, d]) => [
+    { value: d.name, title: `${d.name}, all queues` },
+    ...d.inspect
+      .wqs()
+      .filter((q) => q.size > 0 || q.state !== 0)
+      .map((q) => ({ value: queueName(d.name, q.index), title: queueName(d.name, q.index) })),
+  ]);
+  return [
+    {
+      param: 'queue',
+      title: 'Queue',
+      value: chosen.wq === undefined ? chosen.device.name : queueName(chosen.device.name, chosen.wq),
+      options: queues,
+    },
+  ];
+}
+
+export function workQueuesView(context: ViewContext): ViewModel {
+  const chosen = choose(context);
+  if (chosen === undefined) {
+    return { view: 'work-queues', title: 'Work queues', sections: [], empty: NO_DEVICE };
+  }
+  const { device, rid, wq } = chosen;
+  const { inspect } = device;
+  const queues = inspect.wqs().filter((q) => (wq === undefined ? q.size > 0 || q.state !== 0 : q.index === wq));
+  return {
+    view: 'work-queues',
+    title: 'Work queues',
+    subtitle: `${device.name} at ${formatRid(rid)}, device ${DEVICE_STATES[inspect.deviceState] ?? ''}`,
+    choices: queueChoices(context.machine, chosen),
+    sections: [
+      {
+        kind: 'table',
+        id: 'queues',
+        title: 'Queues',
+        columns: [
+          { id: 'name', title: 'Queue', isMono: true },
+          { id: 'state', title: 'State' },
+          { id: 'mode', title: 'Mode', help: 'Dedicated: one client, MOVDIR64B. Shared: many clients, ENQCMD' },
+          { id: 'pasid', title: 'PASID', help: 'Dedicated: from WQCFG. Shared: from each descriptor', align: 'right' },
+          { id: 'occupancy', title: 'Waiting', align: 'right', help: 'Descriptors waiting, of the entries configured' },
+          { id: 'group', title: 'Group', align: 'right' },
+          { id: 'priority', title: 'Priority', align: 'right' },
+          { id: 'limit', title: 'Threshold', align: 'right', help: 'Occupancy at which the limited portal answers Retry' },
+          { id: 'busy', title: 'In progress', align: 'right' },
+        ],
+        rows: queues.map((q) => wqRow(device, q)),
+        empty: 'No work queue is configured. Give one a size, a mode and a group, enable the device, then the queue.',
+      },
+      {
+        kind: 'table',
+        id: 'descriptors',
+        title: 'Descriptors',
+        columns: [
+          { id: 'wq', title: 'Queue', isMono: true },
+          { id: 'operation', title: 'Operation' },
+          { id: 'pasid', title: 'PASID', align: 'right', isMono: true },
+          { id: 'size', title: 'Size', align: 'right' },
+          { id: 'record', title: 'Completion record', isMono: true },
+          { id: 'state', title: 'State', grow: 2 },
+          { id: 'time', title: 'Took', align: 'right' },
+        ],
+        rows: descriptorRows(device, wq),
+        empty: 'Nothing was submitted yet. A 64-byte write to a portal puts a descriptor here.',
+      },
+      {
+        kind: 'table',
+        id: 'groups',
+        title: 'Groups and engines',
+        columns: [
+          { id: 'group', title: 'Group', align: 'right' },
+          { id: 'wqs', title: 'Queues', isMono: true },
+          { id: 'engines', title: 'Engines', isMono: true },
+        ],
+        rows: inspect
+          .groups()
+          .filter((g) => g.wqs.length > 0 || g.engines.length > 0)
+          .map((g) => ({
+            id: `group-${g.index}`,
+            cells: [String(g.index), g.wqs.map((q) => `wq${q}`).join(' '), g.engines.map((e) => `engine${e}`).join(' ')],
+          })),
+        empty: 'No group has queues and engines yet.',
+      },
+    ],
+  };
+}
+
+export function deviceRegistersView(context: ViewContext): ViewModel {
+  const chosen = choose(context);
+  if (chosen === undefined) {
+    return { view: 'device-registers', title: 'Device registers', sections: [], empty: NO_DEVICE };
+  }
+  const { registers } = chosen.device.inspect;
+  return {
+    view: 'device-registers',
+    title: 'Device registers',
+    subtitle: `${chosen.device.name}, BAR0`,
+    sections: [
+      {
+        kind: 'table',
+        id: 'registers',
+        columns: [
+          { id: 'offset', title: 'Offset', isMono: true },
+          { id: 'name', title: 'Register', isMono: true },
+          { id: 'title', title: 'Title', grow: 2 },
+          { id: 'value', title: 'Value', isMono: true, align: 'right' },
+        ],
+        rows: registers.block.registers.map((register) => {
+          const words = registers.wordsOf(register);
+          const value = words.reduceRight((all, word) => (all << 32n) | BigInt(word), 0n);
+          return {
+            id: register.name,
+            cells: [toHex(register.offset, 3), register.name, register.title, toHex(value)],
+            detail: [
+              registerSection(register, {
+                id: `device-register-${register.name}`,
+                words,
+                context: chosen.device.inspect.layoutContext,
+              }),
+            ],
+          };
+        }),
+        empty: 'The device has no registers.',
+      },
+    ],
+  };
+}
+
+export function portalsView(context: ViewContext): ViewModel {
+  const chosen = choose(context);
+  if (chosen === undefined) {
+    return { view: 'portals', title: 'Portals', sections: [], empty: NO_DEVICE };
+  }
+  const { device } = chosen;
+  const base = device.inspect.configRegisters;
+  const bar2 = bigOf(base.peek32(0x1c), base.peek32(0x18) & ~0xf);
+  const inUse = new Set(device.inspect.wqs().filter((q) => q.size > 0 || q.state !== 0).map((q) => q.index));
+  return {
+    view: 'portals',
+    title: 'Portals',
+    subtitle: `${device.name}, BAR2 at ${formatAddress(bar2)}: four pages a queue`,
+    sections: [
+      {
+        kind: 'table',
+        id: 'portals',
+        columns: [
+          { id: 'wq', title: 'Queue', isMono: true },
+          { id: 'page', title: 'Page', align: 'right' },
+          { id: 'title', title: 'Portal', grow: 2 },
+          { id: 'address', title: 'Address', isMono: true },
+        ],
+        rows: device.inspect
+          .portals()
+          .filter((p) => inUse.has(p.wq))
+          .map((p) => ({
+            id: `portal-${p.wq}-${p.page}`,
+            refs: { queue: queueName(device.name, p.wq) },
+            cells: [`wq${p.wq}`, String(p.page), p.title, formatAddress(bar2 + BigInt(p.offset))],
+          })),
+        empty: 'Portals of queues without entries answer like a disabled queue. Configure a queue first.',
+      },
+    ],
+  };
+}
+
+export function deviceTlbView({ machine }: ViewContext): ViewModel {
+  const rows = dsaDevices(machine.fabric.functions()).flatMap(([rid, device]) =>
+    device.inspect.deviceTlb().map((entry): TableRow => {
+      const input = bigOf(entry.high, entry.low);
+      return {
+        id: `atc-${device.name}-${entry.pasid}-${input.toString(16)}`,
+        refs: { rid: ridRef(rid), unit: device.name, ...(entry.pasid < 0 ? {} : { pasid: entry.pasid }) },
+        cells: [
+          device.name,
+          entry.pasid < 0 ? 'none' : String(entry.pasid),
+          formatAddress(input),
+          formatAddress(bigOf(entry.translatedHigh, entry.translatedLow)),
+          formatBytes(2 ** entry.pageShift),
+          `${entry.isReadable ? 'R' : '-'}${entry.isWritable ? 'W' : '-'}`,
+        ],
+      };
+    }),
+  );
+  return {
+    view: 'device-tlb',
+    title: 'Device TLBs',
+    subtitle: 'Translations that devices hold themselves (ATS)',
+    sections: [
+      {
+        kind: 'table',
+        id: 'device-tlb',
+        columns: [
+          { id: 'device', title: 'Device' },
+          { id: 'pasid', title: 'PASID', align: 'right', isMono: true },
+          { id: 'input', title: 'Input page', isMono: true },
+          { id: 'output', title: 'Host page', isMono: true },
+          { id: 'size', title: 'Size', align: 'right' },
+          { id: 'rights', title: 'Rights', isMono: true },
+        ],
+        rows,
+        empty: 'No device holds a translation. With ATS enabled, a device asks the IOMMU once and keeps the answer here.',
+      },
+    ],
+  };
+}
