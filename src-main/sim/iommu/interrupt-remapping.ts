@@ -7,7 +7,8 @@
  * `invalidateIndex`; requests without PASID to the interrupt range that are one-dword writes come in through `remap`. Other
  * accesses to that range (fault 29h) never get here.
  *
- * Not modelled: write data phases and I/O APIC end-of-interrupt broadcasts (the machine has no I/O APIC).
+ * Not modelled: end-of-interrupt broadcasts and trigger-mode checks of I/O APICs (the machine has none). With CM=1 entries
+ * that are not present are still never cached, which the specification permits.
  */
 import { bigOf, highOf, lowOf } from '../../bits/u64.ts';
 import { fieldOf, isFieldSet } from '../../bits/word-field.ts';
