@@ -5,8 +5,6 @@ import type { DeviceConfig } from '../machine-config.ts';
 import type { PcieFunction, UpstreamPort } from '../pcie/ports.ts';
 import type { DsaConfig } from './dsa/config.ts';
 import { createDsaDevice } from './dsa/dsa-device.ts';
-import type { DsaConfig } from './dsa/config.ts';
-import { createDsaDevice } from './dsa/dsa-device.ts';
 import { PlainFunction, type PlainFunctionConfig } from './plain/plain-function.ts';
 
 export interface DeviceContext {
@@ -18,8 +16,6 @@ export interface DeviceContext {
 type DeviceFactory = (config: DeviceConfig, context: DeviceContext) => PcieFunction;
 
 const FACTORIES: Readonly<Partial<Record<DeviceConfig['kind'], DeviceFactory>>> = {
-  dsa: ({ name, options }, { port, queue, trace }) =>
-    createDsaDevice({ name, config: (options ?? {}) as DsaConfig, port, queue, trace }) as PcieFunction,
   dsa: ({ name, options }, context) =>
     createDsaDevice({ name, config: (options ?? {}) as DsaConfig, ...context }) as PcieFunction,
   plain: ({ name, options }, { port, trace }) =>
