@@ -70,16 +70,21 @@ export class ConfigSpace implements Snapshotable<Uint32Array> {
     this.registers.set(register, field, value);
   }
 
+  /** Whether the next BAR register is the upper half of this one. */
+  isWideBar(index: number): boolean {
+    const register = this.registers.block.registers.find((r) => r.name === `BAR${index}`);
+    const hasType = register?.fields.some((field) => field.name === 'TYPE') ?? false;
+    return hasType && this.registers.get(`BAR${index}`, 'TYPE') === BAR_TYPE_64;
+  }
+
   /** Address that software gave a BAR, 0 when it has none. */
   barAddress(index: number): bigint {
     const { registers } = this;
-    const register = `BAR${index}`;
-    if (index >= BAR_COUNT || registers.block.registers.every((r) => r.name !== register)) {
+    if (index >= BAR_COUNT || registers.block.registers.every((r) => r.name !== `BAR${index}`)) {
       return 0n;
     }
     const low = registers.peek32(0x10 + 4 * index);
-    const high =
-      registers.get(register, 'TYPE') === BAR_TYPE_64 ? registers.peek32(0x14 + 4 * index) : 0;
+    const high = this.isWideBar(index) ? registers.peek32(0x14 + 4 * index) : 0;
     return bigOf(high, low) & ~0xfn;
   }
 
