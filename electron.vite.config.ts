@@ -69,7 +69,10 @@ export default defineConfig({
       minify: true,
       reportCompressedSize: false,
       chunkSizeWarningLimit: 8000,
-      rolldownOptions: { input: { index: fromRoot('src-renderer/index.html') } },
+      rolldownOptions: {
+        input: { index: fromRoot('src-renderer/index.html') },
+        checks: { pluginTimings: false },
+      },
     },
   },
 });

@@ -11,7 +11,7 @@ const projects: Readonly<Record<string, { readonly compiler: string; readonly ne
   preload: { compiler: 'typescript/bin/tsc', needs: 'src-main/preload/**/*.ts' },
   web: { compiler: 'vue-tsc/bin/vue-tsc.js', needs: 'src-renderer/**/*.{ts,vue}' },
   test: { compiler: 'typescript/bin/tsc', needs: 'test/**/*.ts' },
-  'test-e2e': { compiler: 'typescript/bin/tsc', needs: 'test/e2e/**/*.ts' },
+  'test-page': { compiler: 'typescript/bin/tsc', needs: 'test/e2e/**/*.ts' },
   'test-web': { compiler: 'vue-tsc/bin/vue-tsc.js', needs: 'test/unit/renderer/**/*.ts' },
 };
 
