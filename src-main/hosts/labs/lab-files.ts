@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { AppError } from '../../protocol/app-error.ts';
 import type { LabSource } from '../../services/ports.ts';
@@ -32,6 +32,11 @@ export function createLabFiles(folder: string): LabSource {
         .toSorted(),
     files: (lab) => listFiles(path.dirname(fileOf(lab, DEFINITION)), ''),
     readText: (lab, name) => read(lab, name).toString('utf8'),
+    readCourseText: (name) => {
+      const isPlain = name.split('/').every((part) => PLAIN_NAME.test(part));
+      const file = path.join(folder, name);
+      return isPlain && existsSync(file) ? readFileSync(file, 'utf8') : null;
+    },
     readBytes: (lab, name) => Uint8Array.from(read(lab, name)),
   };
 }

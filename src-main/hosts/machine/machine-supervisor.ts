@@ -205,9 +205,9 @@ class Supervisor implements MachineSupervisor {
     const stops = [...this.#pending.values()].filter(({ request }) => request.method === STOP);
     this.#failPending(RPC_ERROR.sessionRestarted, message, STOP);
     this.#pending.clear();
+    this.#client?.send({ event: RESTARTED, data: { message } });
     void old?.terminate();
     this.#link = this.#startLink();
-    this.#client?.send({ event: RESTARTED, data: { message } });
     for (const [method, params] of this.#replay) {
       this.#forward({ request: { id: 0, method, params }, client: null, clientId: 0 });
     }

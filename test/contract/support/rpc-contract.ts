@@ -2,13 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../src-main/protocol/app-error.ts';
 import type { RpcClient } from '../../../src-main/protocol/rpc-client.ts';
 import type { FakeApi } from './fake-api.ts';
-
-export interface Connection {
-  readonly client: RpcClient<FakeApi>;
-  /** Ends the serving side, as a crash or a closed window does. */
-  dropServer(): Promise<void>;
-  close(): Promise<void>;
-}
+import type { Connection } from './transports.ts';
 
 async function failureOf(promise: Promise<unknown>): Promise<AppError> {
   try {
@@ -21,9 +15,12 @@ async function failureOf(promise: Promise<unknown>): Promise<AppError> {
 }
 
 /** What every transport must do. `connect` gives a client of a fresh fake service. */
-export function describeRpcContract(transport: string, connect: () => Promise<Connection>): void {
+export function describeRpcContract(
+  transport: string,
+  connect: () => Promise<Connection<FakeApi>>,
+): void {
   describe(`LabApi transport: ${transport}`, () => {
-    let connection: Connection;
+    let connection: Connection<FakeApi>;
     let client: RpcClient<FakeApi>;
 
     beforeEach(async () => {
