@@ -146,6 +146,8 @@ export interface TimelineState {
   readonly at: number;
   readonly timeNs: number;
   readonly headTimeNs: number;
+  /** Script line that the selected instant belongs to. */
+  readonly script?: { readonly path: string; readonly line: number };
   /** Hash of the machine's state at the selected instant. */
   readonly stateHash: string;
   readonly traceHash: string;
@@ -239,6 +241,9 @@ export const TraceFilterSchema = v.strictObject({
 });
 export type TraceFilter = v.InferOutput<typeof TraceFilterSchema>;
 
+/** BCP 47 tag of the window's language; English where a lab has no text in it. */
+const Language = v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/)));
+
 const Breakpoints = v.array(v.strictObject({ path: FilePath, line: Line }));
 
 export const labApi = {
@@ -246,12 +251,13 @@ export const labApi = {
   commands: {
     'app.info': command<typeof Empty, { readonly version: string; readonly apiVersion: number }>(Empty),
 
-    'course.get': command<typeof Empty, CourseView>(Empty),
+    'course.get': command(v.strictObject({ language: Language })).returns<CourseView>(),
     'lab.open': command(
       v.strictObject({
         labId: LabId,
         seed: v.optional(Count),
         profile: v.optional(v.picklist(['kvmforum2019', 'iommufd'])),
+        language: Language,
       }),
     ).returns<LabView>(),
     'lab.predict': command(

@@ -38,6 +38,8 @@ export interface LabSource {
   /** Paths of a lab's files, relative to its folder, with `/`, in alphabetical order. */
   files(lab: string): readonly string[];
   readText(lab: string, path: string): string;
+  /** A text that belongs to all labs, such as the glossary; null when there is none. */
+  readCourseText(path: string): string | null;
   /** Pictures of a lab. */
   readBytes(lab: string, path: string): Uint8Array;
 }

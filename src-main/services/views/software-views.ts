@@ -22,6 +22,25 @@ function insert(root: Folder, path: readonly string[], value: PlainData): void {
   folder.value = value;
 }
 
+/** A file shows its contents, a link where it points. */
+function sysfsText(value: PlainData): string {
+  const node = record(value);
+  switch (node?.['kind']) {
+    case 'directory':
+      return '';
+    case 'link':
+      return `→ ${inline(node['target'])}`;
+    case 'file':
+      return node['value'] === undefined || node['value'] === null
+        ? node['isWritable'] === true
+          ? 'write only'
+          : ''
+        : inline(node['value']).trim();
+    default:
+      return inline(value);
+  }
+}
+
 function nodesOf(folder: Folder, path: string): readonly TreeNode[] {
   return [...folder.children.entries()].map(([name, child]) => {
     const id = `${path}/${name}`;
@@ -29,7 +48,7 @@ function nodesOf(folder: Folder, path: string): readonly TreeNode[] {
     return {
       id,
       title: name,
-      ...(child.value === undefined ? {} : { subtitle: inline(child.value) }),
+      ...(child.value === undefined ? {} : { subtitle: sysfsText(child.value) }),
       ...(children.length === 0 ? {} : { children }),
     };
   });
