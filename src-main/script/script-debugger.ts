@@ -156,7 +156,7 @@ export class ScriptDebugger {
     meter.settle();
     this.#isPauseRequested = false;
     this.#step = undefined;
-    this.#target = Infinity;
+    if (meter.executed >= this.#target) this.#target = Infinity;
     this.#setRunTo(undefined);
     const { path, line, column, endLine } = statement;
     const location: PauseLocation = {

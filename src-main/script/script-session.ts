@@ -407,9 +407,7 @@ export class ScriptSession implements CallEnvironment {
     this.debugger.beginTurn();
     const source = `import ${JSON.stringify(path)}`;
     const promise = this.sandbox.evaluateModule(source, `${ENTRY_FILE}/${String(index)}`);
-    this.#throwRejection(promise);
-    this.#drain();
-    this.#throwRejection(promise);
+    this.#drain(promise);
     if (this.sandbox.promiseState(promise) === 'pending') throw this.#neverSettled(path);
     this.sandbox.free(promise);
   }
@@ -419,9 +417,10 @@ export class ScriptSession implements CallEnvironment {
     throw this.sandbox.errorOf(this.sandbox.promiseResult(promise));
   }
 
-  /** Runs promise jobs until none is left, then fails with the first rejection nobody handled. */
-  #drain(): void {
+  /** Runs promise jobs until none is left, or the file that runs has failed. */
+  #drain(file?: Cell): void {
     for (;;) {
+      if (file !== undefined) this.#throwRejection(file);
       this.debugger.beginTurn();
       if (this.#isStopRequested()) {
         this.#stopReason ??= 'stop';

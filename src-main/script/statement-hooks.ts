@@ -298,8 +298,9 @@ class StatementHooks {
     if (ts.isFunctionExpression(node) && node.name !== undefined) {
       walk.scope.names.unshift(node.name.text);
     }
-    if (node.name !== undefined && ts.isComputedPropertyName(node.name))
-      {this.#visit(node.name, outer);}
+    if (node.name !== undefined && ts.isComputedPropertyName(node.name)) {
+      this.#visit(node.name, outer);
+    }
     for (const parameter of node.parameters) {
       this.#visit(parameter, walk);
       walk.scope.names.unshift(...bindingNames(parameter.name).filter((name) => name !== 'this'));

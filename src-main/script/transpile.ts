@@ -128,8 +128,15 @@ export function problemAt(
   return { path: file.fileName, ...positionOf(file, offset), message, code, severity };
 }
 
+/** Every file is a module, also one that imports and exports nothing: `await` is always the operator. */
 function parse(path: string, source: string): ts.SourceFile {
-  return ts.createSourceFile(path, source, ts.ScriptTarget.ESNext, true, ts.ScriptKind.TS);
+  const options: ts.CreateSourceFileOptions = {
+    languageVersion: ts.ScriptTarget.ESNext,
+    setExternalModuleIndicator: (file) => {
+      Object.assign(file, { externalModuleIndicator: true });
+    },
+  };
+  return ts.createSourceFile(path, source, options, true, ts.ScriptKind.TS);
 }
 
 /** Errors of the parser, through a program of this one file: the tree's own list of them is not public. */
