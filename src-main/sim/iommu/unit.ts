@@ -37,6 +37,7 @@ import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import { COMPLETION, type CompletionStatus, type PageRequest } from '../pcie/ports.ts';
 import { CacheInvalidation } from './cache-invalidation.ts';
 import { DeviceTlbRequests } from './device-tlb-requests.ts';
+import { EnhancedCommandUnit } from './enhanced-command.ts';
 import { EventMessage } from './event-message.ts';
 import { FaultRecording } from './fault-recording.ts';
 import { InvalidationQueue, type InterruptCacheInvalidation } from './invalidation-queue.ts';
@@ -48,6 +49,7 @@ import { RegisterInvalidation } from './register-invalidation.ts';
 import type { IommuAnswer, IommuRequest } from './request.ts';
 import { Translation } from './translation.ts';
 import { unitLimits, type UnitLimits } from './unit-limits.ts';
+import { VirtualCommand, type PasidAllocatorPort } from './virtual-command.ts';
 import type { WalkRead, WalkStage } from './walk-recorder.ts';
 
 const TE = pieceMask(GCMD_REG, 'TE');
@@ -100,6 +102,8 @@ export interface UnitOptions {
   readonly interrupts: InterruptSink;
   readonly devices: DeviceTlbPort;
   readonly createInterruptRemapping: (context: InterruptRemappingContext) => InterruptRemappingUnit;
+  /** Who gives out PASIDs to virtual commands. Needed by units that report VCS, which are emulated ones. */
+  readonly pasids?: PasidAllocatorPort;
 }
 
 export interface UnitState {
@@ -115,6 +119,8 @@ export interface UnitState {
   readonly deviceTlb: unknown;
   readonly faults: unknown;
   readonly interrupts: unknown;
+  readonly virtualCommand: unknown;
+  readonly enhancedCommands: unknown;
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -138,6 +144,8 @@ export class RemappingUnit implements Snapshotable<UnitState> {
   readonly #caches: CacheInvalidation;
   readonly #protected: ProtectedMemory;
   readonly #registerInvalidation: RegisterInvalidation;
+  readonly #virtualCommand: VirtualCommand | undefined;
+  readonly #enhancedCommands: EnhancedCommandUnit | undefined;
   #latched = { high: 0, low: 0, mode: TTM.legacy as number, isIoRights: false };
 
   constructor(options: UnitOptions) {
@@ -200,6 +208,15 @@ export class RemappingUnit implements Snapshotable<UnitState> {
       isQueueEnabled: this.invalidationQueue.isEnabled,
       mode: this.translation.mode,
     }));
+    const { pasids } = options;
+    this.#virtualCommand =
+      capability.ecap.VCS === 1 && pasids !== undefined
+        ? new VirtualCommand({ registers, encoding: 'current', allocator: pasids, trace, source })
+        : undefined;
+    this.#enhancedCommands =
+      capability.cap.ECMDS === 1
+        ? new EnhancedCommandUnit({ registers, counters: 0, trace, source, isGlobalCommandRunning: () => false })
+        : undefined;
   }
 
   get answer(): IommuAnswer {
@@ -253,6 +270,8 @@ export class RemappingUnit implements Snapshotable<UnitState> {
       deviceTlb: this.deviceTlb.snapshot(),
       faults: this.faultRecording.snapshot(),
       interrupts: this.interruptRemapping.snapshot(),
+      virtualCommand: this.#virtualCommand?.snapshot() ?? null,
+      enhancedCommands: this.#enhancedCommands?.snapshot() ?? null,
       counters: { ...t.counters },
     };
   }
@@ -271,7 +290,9 @@ export class RemappingUnit implements Snapshotable<UnitState> {
     this.invalidationQueue.restore(state.queue as never);
     this.deviceTlb.restore(state.deviceTlb as never);
     this.faultRecording.restore(state.faults as never);
-    this.interruptRemapping.restore(state.interrupts);
+    this.interruptRemapping.restore(state.interrupts as never);
+    this.#virtualCommand?.restore(state.virtualCommand as never);
+    this.#enhancedCommands?.restore(state.enhancedCommands as never);
     Object.assign(t.counters, state.counters);
     this.#protected.refresh();
   }
@@ -294,6 +315,9 @@ export class RemappingUnit implements Snapshotable<UnitState> {
 
   #react(write: RegisterWrite): void {
     const { name } = write.register;
+    if (this.#virtualCommand?.written(write) === true || this.#enhancedCommands?.written(write) === true) {
+      return;
+    }
     switch (name) {
       case GCMD_REG.name:
         this.#command(write.written[0] as number);
