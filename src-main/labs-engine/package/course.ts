@@ -24,7 +24,10 @@ export function loadCourse(library: LabLibrary, vocabulary: LabVocabulary): Cour
     labs: loaded.map((entry) =>
       entry.lab === undefined
         ? entry
-        : { ...entry, issues: [...entry.issues, ...relationIssues(entry.lab, labs, glossary, vocabulary)] },
+        : {
+            ...entry,
+            issues: [...entry.issues, ...relationIssues(entry.lab, labs, glossary, vocabulary)],
+          },
     ),
     glossary,
     glossaryIssues: issues,
@@ -52,7 +55,9 @@ function relationIssues(
   const issues: LabIssue[] = [];
   const twin = labs.find((other) => other !== lab && other.id === lab.id);
   if (twin !== undefined) {
-    issues.push(issue('duplicate-id', place('id'), `The lab id ${lab.id} is taken by ${twin.folder}`));
+    issues.push(
+      issue('duplicate-id', place('id'), `The lab id ${lab.id} is taken by ${twin.folder}`),
+    );
   }
   lab.needs.forEach((need, index) => {
     if (ids.includes(need) && need !== lab.id) return;
@@ -60,12 +65,16 @@ function relationIssues(
     issues.push(issue('unknown-need', place('needs', index), message, didYouMean(need, ids)));
   });
   if (isInCircle(lab, labs)) {
-    issues.push(issue('unknown-need', place('needs'), `${lab.id} comes, through its needs, before itself`));
+    issues.push(
+      issue('unknown-need', place('needs'), `${lab.id} comes, through its needs, before itself`),
+    );
   }
   lab.concepts.forEach((concept, index) => {
     if (terms.includes(concept)) return;
     const message = `The glossary has no term ${concept}`;
-    issues.push(issue('unknown-term', place('concepts', index), message, didYouMean(concept, terms)));
+    issues.push(
+      issue('unknown-term', place('concepts', index), message, didYouMean(concept, terms)),
+    );
   });
   const targets = linkTargets(lab, { ids, terms, vocabulary });
   issues.push(...linkIssues(LAB_TEXT, lab.steps, targets));
@@ -84,7 +93,9 @@ function linkTargets(
   },
 ): LinkTargets {
   const rids = lab.seeds.flatMap((seed) =>
-    (resolveMachine(lab.machine, seed).machine?.devices ?? []).map((device) => parseBdf(device.bdf) ?? -1),
+    (resolveMachine(lab.machine, seed).machine?.devices ?? []).map(
+      (device) => parseBdf(device.bdf) ?? -1,
+    ),
   );
   const shown = lab.scripts.filter((script) => script.role !== 'hidden');
   return {

@@ -12,7 +12,9 @@ const Offset = v.pipe(
 const PlainCapability = v.strictObject({
   kind: v.picklist(['aer', 'acs', 'ari', 'ats', 'pasid', 'pri', 'dvsec']),
   offset: Offset,
-  pasidWidth: v.optional(v.pipe(Count, v.minValue(1, 'Expected at least 1'), v.maxValue(20, 'Expected at most 20'))),
+  pasidWidth: v.optional(
+    v.pipe(Count, v.minValue(1, 'Expected at least 1'), v.maxValue(20, 'Expected at most 20')),
+  ),
   vendor: v.optional(hexNumber(0xffff)),
   id: v.optional(hexNumber(0xffff)),
   pageSizes: v.optional(hexNumber(0xffff_ffff)),

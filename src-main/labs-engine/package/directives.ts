@@ -9,8 +9,7 @@ export type DirectiveHead =
   | { readonly name: 'predict'; readonly field: string; readonly id?: string };
 
 export type ParsedDirective =
-  | { readonly head: DirectiveHead }
-  | { readonly problem: string; readonly hint?: string };
+  { readonly head: DirectiveHead } | { readonly problem: string; readonly hint?: string };
 
 const ATTRIBUTES = {
   note: [],
@@ -42,7 +41,10 @@ export function parseDirective(line: string): ParsedDirective {
   const unknown = [...attributes.keys()].find((key) => !allowed.includes(key));
   if (unknown !== undefined) {
     const known = allowed.length === 0 ? 'It takes none' : `It takes ${allowed.join(' and ')}`;
-    return { problem: `:::${name} has no attribute ${unknown}`, hint: didYouMean(unknown, allowed) ?? known };
+    return {
+      problem: `:::${name} has no attribute ${unknown}`,
+      hint: didYouMean(unknown, allowed) ?? known,
+    };
   }
   if (quoted.length > 0 && name !== 'spec') {
     return { problem: `:::${name} takes no text on its first line` };

@@ -37,14 +37,21 @@ export const FrontMatterSchema = v.strictObject({
   title: Text,
   summary: Text,
   level: v.picklist(['beginner', 'intermediate', 'advanced', 'expert']),
-  minutes: v.pipe(v.number(), v.minValue(1, 'Expected at least 1'), v.maxValue(600, 'Expected at most 600')),
+  minutes: v.pipe(
+    v.number(),
+    v.minValue(1, 'Expected at least 1'),
+    v.maxValue(600, 'Expected at most 600'),
+  ),
   needs: v.optional(v.array(Id), []),
   concepts: v.optional(v.array(Id), []),
   profile: v.union([
     v.picklist([...KERNEL_PROFILES, 'both']),
     v.pipe(v.array(v.picklist(KERNEL_PROFILES)), v.minLength(1, 'Expected a kernel profile')),
   ]),
-  machine: v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*\.json$/, 'Expected a .json file in the lab')),
+  machine: v.pipe(
+    v.string(),
+    v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*\.json$/, 'Expected a .json file in the lab'),
+  ),
   files: v.pipe(
     v.array(
       v.strictObject({

@@ -28,7 +28,10 @@ export interface ParsedGlossary {
 
 const FILE = 'glossary.yaml';
 const Text = v.pipe(v.string(), v.trim(), v.minLength(1, 'Expected some text'));
-const Id = v.pipe(v.string(), v.regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'Expected lower-case words joined by hyphens'));
+const Id = v.pipe(
+  v.string(),
+  v.regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'Expected lower-case words joined by hyphens'),
+);
 
 const GlossarySchema = v.strictObject({
   terms: v.array(v.strictObject({ id: Id, term: Text, short: Text, source: Text })),
@@ -45,8 +48,15 @@ export function loadGlossary(library: LabLibrary): ParsedGlossary {
   const terms = value?.terms ?? [];
   const found = REQUIRED_LOCALES.map((locale) => loadTranslation(library, locale, terms));
   return {
-    glossary: { terms, translations: new Map(found.map(({ locale, terms: own }) => [locale, own])) },
-    issues: [...issues, ...repeated(FILE, terms), ...found.flatMap((translation) => translation.issues)],
+    glossary: {
+      terms,
+      translations: new Map(found.map(({ locale, terms: own }) => [locale, own])),
+    },
+    issues: [
+      ...issues,
+      ...repeated(FILE, terms),
+      ...found.flatMap((translation) => translation.issues),
+    ],
   };
 }
 
@@ -67,17 +77,27 @@ function loadTranslation(
   library: LabLibrary,
   locale: Locale,
   terms: readonly GlossaryTerm[],
-): { readonly locale: Locale; readonly terms: readonly GlossaryTerm[]; readonly issues: readonly LabIssue[] } {
+): {
+  readonly locale: Locale;
+  readonly terms: readonly GlossaryTerm[];
+  readonly issues: readonly LabIssue[];
+} {
   const file = `glossary.${locale}.yaml`;
   const text = library.readCourseText(file);
   if (text === null) {
-    return { locale, terms, issues: [issue('translation-missing', file, `The glossary has no ${locale} translation`)] };
+    return {
+      locale,
+      terms,
+      issues: [issue('translation-missing', file, `The glossary has no ${locale} translation`)],
+    };
   }
   const { value, issues } = read(file, text, TranslationSchema);
   const own = new Map((value?.terms ?? []).map((term) => [term.id, term]));
   const missing = terms
     .filter((term) => value !== undefined && !own.has(term.id))
-    .map((term) => issue('translation-missing', file, `The term ${term.id} has no ${locale} translation`));
+    .map((term) =>
+      issue('translation-missing', file, `The term ${term.id} has no ${locale} translation`),
+    );
   const unknown = [...own.keys()]
     .filter((id) => !terms.some((term) => term.id === id))
     .map((id) => issue('unknown-term', file, `The translated term ${id} is not in ${FILE}`));
@@ -85,7 +105,9 @@ function loadTranslation(
     locale,
     terms: terms.map((term) => {
       const found = own.get(term.id);
-      return found === undefined ? term : { ...term, term: found.term ?? term.term, short: found.short };
+      return found === undefined
+        ? term
+        : { ...term, term: found.term ?? term.term, short: found.short };
     }),
     issues: [...issues, ...missing, ...unknown],
   };

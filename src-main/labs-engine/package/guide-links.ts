@@ -26,7 +26,8 @@ export interface LinkTargets {
   readonly rids: ReadonlySet<number>;
 }
 
-const INLINE = /(!?)\[(?:[^[\]]|\[[^[\]]*\])*\]\(\s*<?([^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+"[^"]*")?\s*\)/g;
+const INLINE =
+  /(!?)\[(?:[^[\]]|\[[^[\]]*\])*\]\(\s*<?([^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)>?(?:\s+"[^"]*")?\s*\)/g;
 const AUTOLINK = /<([a-z][a-z0-9+.-]*:[^\s<>]*)>/gi;
 const BARE_ADDRESS = /(?<![("<\w])https?:\/\/[^\s)>\]]+/g;
 
@@ -77,12 +78,17 @@ interface LinkProblem {
   readonly hint?: string | undefined;
 }
 
-function problemOf({ target, isPicture }: GuideLink, targets: LinkTargets): LinkProblem | undefined {
+function problemOf(
+  { target, isPicture }: GuideLink,
+  targets: LinkTargets,
+): LinkProblem | undefined {
   if (/^(https?:)?\/\//i.test(target)) {
     return {
       code: 'needs-network',
       message: `${target} is not on this machine`,
-      hint: isPicture ? 'Put the picture into the folder of the lab' : 'Name the document and its section instead',
+      hint: isPicture
+        ? 'Put the picture into the folder of the lab'
+        : 'Name the document and its section instead',
     };
   }
   if (isPicture) {
@@ -139,7 +145,8 @@ function viewProblem(text: string, { vocabulary, rids }: LinkTargets): LinkProbl
       return dead(`The machine has no function ${value}`);
     }
     const isCount = name === 'pasid' || name === 'event' || name === 'length';
-    if (isCount && !/^\d+$/.test(value)) return dead(`${name} must be a whole number, found ${value}`);
+    if (isCount && !/^\d+$/.test(value))
+      return dead(`${name} must be a whole number, found ${value}`);
   }
   return undefined;
 }
@@ -151,7 +158,8 @@ function ridOf(text: string): number | undefined {
 function eventProblem(text: string): LinkProblem | undefined {
   if (/^\d+$/.test(text)) return undefined;
   const kind = /^last\(([a-z0-9.*-]+)\)$/.exec(text)?.[1];
-  if (kind === undefined) return dead(`event:${text} names no record`, 'event:last(iommu.fault.recorded)');
+  if (kind === undefined)
+    return dead(`event:${text} names no record`, 'event:last(iommu.fault.recorded)');
   const pattern = new RegExp(`^${kind.replaceAll('.', String.raw`\.`).replaceAll('*', '.*')}$`);
   const kinds = eventCatalogue().map((declared) => declared.kind);
   return kinds.some((known) => pattern.test(known))

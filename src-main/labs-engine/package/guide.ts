@@ -61,12 +61,20 @@ class GuideParser {
     const first = starts[0]?.number ?? Number.POSITIVE_INFINITY;
     const lost = lines.find((line) => line.number < first && line.text !== '');
     if (lost !== undefined) {
-      this.#problem(lost.number, 'Text before the first step would never be shown', 'Begin with ## Title {#step-id}');
+      this.#problem(
+        lost.number,
+        'Text before the first step would never be shown',
+        'Begin with ## Title {#step-id}',
+      );
     }
-    if (starts.length === 0) this.#problem(1, 'The guide has no step', 'A step begins with ## Title {#step-id}');
+    if (starts.length === 0)
+      this.#problem(1, 'The guide has no step', 'A step begins with ## Title {#step-id}');
     starts.forEach((start, index) => {
       const end = starts[index + 1]?.number ?? Number.POSITIVE_INFINITY;
-      this.#step(start, lines.filter((line) => line.number > start.number && line.number < end));
+      this.#step(
+        start,
+        lines.filter((line) => line.number > start.number && line.number < end),
+      );
     });
     return { steps: this.#steps, issues: this.#issues };
   }
@@ -75,7 +83,11 @@ class GuideParser {
     const [, title = '', id = ''] = STEP.exec(start.text) ?? [];
     if (!STEP_ID.test(id)) {
       const found = id === '' ? 'none' : id;
-      this.#problem(start.number, `Step "${title}" needs an id of lower-case words joined by hyphens, found ${found}`, `## ${title} {#step-id}`);
+      this.#problem(
+        start.number,
+        `Step "${title}" needs an id of lower-case words joined by hyphens, found ${found}`,
+        `## ${title} {#step-id}`,
+      );
     }
     this.#claim('step', id, start.number);
     this.#rejectHtml(lines);
@@ -93,7 +105,8 @@ class GuideParser {
       if (line.isCode || !line.text.startsWith(':::')) {
         const end = nextDirective(lines, at);
         const body = textOf(lines.slice(at, end));
-        if (body !== '') add({ kind: 'markdown', text: body }, firstTextLine(lines, at) ?? line.number);
+        if (body !== '')
+          add({ kind: 'markdown', text: body }, firstTextLine(lines, at) ?? line.number);
         at = end;
         continue;
       }
@@ -178,15 +191,23 @@ class GuideParser {
       return;
     }
     const message = `The ${what} id ${id} is taken by line ${String(other)}`;
-    this.#issues.push(issue('duplicate-id', `${this.#file}:${String(line)}`, message, 'Give it another id'));
+    this.#issues.push(
+      issue('duplicate-id', `${this.#file}:${String(line)}`, message, 'Give it another id'),
+    );
   }
 
   #rejectHtml(lines: readonly MarkdownLine[]): void {
     for (const line of lines) {
       if (line.isCode) continue;
-      const tag = /<(?:!--|\/?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>]*)?\/?>)/.exec(withoutCodeSpans(line.text));
+      const tag = /<(?:!--|\/?[A-Za-z][A-Za-z0-9-]*(?:\s[^<>]*)?\/?>)/.exec(
+        withoutCodeSpans(line.text),
+      );
       if (tag !== null) {
-        this.#problem(line.number, `Raw HTML is not shown, found ${tag[0]}`, 'Write Markdown, or put it into backquotes');
+        this.#problem(
+          line.number,
+          `Raw HTML is not shown, found ${tag[0]}`,
+          'Write Markdown, or put it into backquotes',
+        );
       }
     }
   }
@@ -197,7 +218,9 @@ class GuideParser {
 }
 
 function nextDirective(lines: readonly MarkdownLine[], from: number): number {
-  const found = lines.findIndex((line, index) => index >= from && !line.isCode && line.text.startsWith(':::'));
+  const found = lines.findIndex(
+    (line, index) => index >= from && !line.isCode && line.text.startsWith(':::'),
+  );
   return found < 0 ? lines.length : found;
 }
 
@@ -217,12 +240,18 @@ function textOf(lines: readonly MarkdownLine[]): string {
 }
 
 /** A question, then the answers to choose from as a list at its end. */
-function splitOptions(text: string): { readonly question: string; readonly options: readonly string[] } {
+function splitOptions(text: string): {
+  readonly question: string;
+  readonly options: readonly string[];
+} {
   const lines = text.split('\n');
   const first = lines.findIndex((line) => /^[-*] /.test(line));
   if (first < 0) return { question: text, options: [] };
   return {
     question: lines.slice(0, first).join('\n').trim(),
-    options: lines.slice(first).filter((line) => line.trim() !== '').map((line) => line.replace(/^[-*] +/, '').trim()),
+    options: lines
+      .slice(first)
+      .filter((line) => line.trim() !== '')
+      .map((line) => line.replace(/^[-*] +/, '').trim()),
   };
 }

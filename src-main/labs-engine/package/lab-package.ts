@@ -145,7 +145,11 @@ class LabLoader {
   #machine(settings: FrontMatter, seeds: readonly number[]): MachineTemplate | undefined {
     const text = this.#text(settings.machine);
     if (text === undefined) return undefined;
-    const { template, issues } = parseTemplate(settings.machine, text, settings.variants.fields ?? []);
+    const { template, issues } = parseTemplate(
+      settings.machine,
+      text,
+      settings.variants.fields ?? [],
+    );
     this.#add(...issues);
     if (template === undefined) return undefined;
     for (const seed of seeds) {
@@ -180,14 +184,20 @@ class LabLoader {
     const script = scripts.find((candidate) => candidate.path === path);
     const found = script === undefined ? undefined : lineOfSymbol(script, symbol);
     if (found !== undefined) return { path, symbol, line: found };
-    const what = script === undefined ? `The lab has no script ${path}` : `The starter of ${path} has no ${symbol}`;
+    const what =
+      script === undefined
+        ? `The lab has no script ${path}`
+        : `The starter of ${path} has no ${symbol}`;
     this.#add(issue('dead-link', `${LAB_TEXT}:${String(line)}`, what));
     return null;
   }
 
   #mutants(scripts: readonly LabScript[]): readonly Mutant[] {
     const solutions = new Map(
-      scripts.map(({ path, role, solution }) => [path, { text: solution.text, isEdited: role === 'edit' }]),
+      scripts.map(({ path, role, solution }) => [
+        path,
+        { text: solution.text, isEdited: role === 'edit' },
+      ]),
     );
     return this.#files
       .filter((path) => /^mutants\/[^/]+\.(patch|ts)$/.test(path))

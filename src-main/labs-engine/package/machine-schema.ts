@@ -27,7 +27,9 @@ const Iommu = v.strictObject({
   cap: v.optional(Hex64),
   ecap: v.optional(Hex64),
   version: v.optional(Hex64),
-  hostAddressWidth: v.optional(v.pipe(Count, v.minValue(36, 'Expected at least 36'), v.maxValue(52, 'Expected at most 52'))),
+  hostAddressWidth: v.optional(
+    v.pipe(Count, v.minValue(36, 'Expected at least 36'), v.maxValue(52, 'Expected at most 52')),
+  ),
   caches: v.optional(
     v.partial(
       v.strictObject({
@@ -49,10 +51,26 @@ const Bdf = v.pipe(
 
 const deviceEntries = { name: Name, bdf: Bdf };
 const Device = v.variant('kind', [
-  v.strictObject({ kind: v.literal('plain'), ...deviceEntries, options: deviceOptionsSchema.plain }),
-  v.strictObject({ kind: v.literal('dsa'), ...deviceEntries, options: v.optional(deviceOptionsSchema.dsa) }),
-  v.strictObject({ kind: v.literal('qat'), ...deviceEntries, options: v.optional(deviceOptionsSchema.qat) }),
-  v.strictObject({ kind: v.literal('nic'), ...deviceEntries, options: v.optional(deviceOptionsSchema.nic) }),
+  v.strictObject({
+    kind: v.literal('plain'),
+    ...deviceEntries,
+    options: deviceOptionsSchema.plain,
+  }),
+  v.strictObject({
+    kind: v.literal('dsa'),
+    ...deviceEntries,
+    options: v.optional(deviceOptionsSchema.dsa),
+  }),
+  v.strictObject({
+    kind: v.literal('qat'),
+    ...deviceEntries,
+    options: v.optional(deviceOptionsSchema.qat),
+  }),
+  v.strictObject({
+    kind: v.literal('nic'),
+    ...deviceEntries,
+    options: v.optional(deviceOptionsSchema.nic),
+  }),
 ]);
 
 const Vm = v.strictObject({
@@ -62,25 +80,48 @@ const Vm = v.strictObject({
   viommu: v.optional(v.boolean()),
 });
 
+/** The host kernel's command line and module parameters. */
+const Kernel = v.strictObject({
+  intel_iommu: v.boolean(),
+  scalable_mode: v.boolean(),
+  passthrough: v.boolean(),
+  interrupt_remapping: v.boolean(),
+  pci_features: v.picklist(['iommu', 'driver']),
+  first_stage: v.boolean(),
+  allow_unsafe_interrupts: v.boolean(),
+  dma_entry_limit: Count,
+});
+
 export const MachineSchema = v.pipe(
   v.strictObject({
     name: Name,
     seed: v.optional(Count, 1),
     memory: Memory,
-    cpus: v.pipe(Count, v.minValue(1, 'Expected at least 1'), v.maxValue(256, 'Expected at most 256')),
+    cpus: v.pipe(
+      Count,
+      v.minValue(1, 'Expected at least 1'),
+      v.maxValue(256, 'Expected at most 256'),
+    ),
     iommu: Iommu,
     devices: v.array(Device),
     vms: v.optional(v.array(Vm)),
     processes: v.optional(v.array(v.strictObject({ name: Name, host: v.optional(Name) }))),
     defences: v.optional(v.record(Name, v.boolean())),
     showGuestErrors: v.optional(v.boolean()),
+    kernel: v.optional(v.partial(Kernel)),
   }),
   v.forward(
-    v.check(({ devices }) => isUnique(devices.map((d) => parseBdf(d.bdf))), 'Expected each bus:device.function once'),
+    v.check(
+      ({ devices }) => isUnique(devices.map((d) => parseBdf(d.bdf))),
+      'Expected each bus:device.function once',
+    ),
     ['devices'],
   ),
   v.forward(
-    v.check(({ devices }) => isUnique(devices.map((d) => d.name)), 'Expected each device name once'),
+    v.check(
+      ({ devices }) => isUnique(devices.map((d) => d.name)),
+      'Expected each device name once',
+    ),
     ['devices'],
   ),
   v.forward(

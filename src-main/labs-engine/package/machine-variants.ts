@@ -3,6 +3,7 @@
  * picks one of them; the same seed always picks the same.
  */
 import * as v from 'valibot';
+import type { KernelOptions } from '../../linux/kernel.ts';
 import { SeededRandom, type MachineConfig } from '../../sim/index.ts';
 import { issue, type LabIssue } from '../lab-issue.ts';
 import { MachineSchema } from './machine-schema.ts';
@@ -23,7 +24,10 @@ export interface ParsedTemplate {
   readonly issues: readonly LabIssue[];
 }
 
-export type MachineDraft = Omit<MachineConfig, 'seed' | 'kernelProfile'>;
+/** A machine of one seed; the kernel profile is the run's choice. */
+export interface MachineDraft extends Omit<MachineConfig, 'seed' | 'kernelProfile'> {
+  readonly kernel?: NonNullable<KernelOptions['params']>;
+}
 
 export type ResolvedMachine =
   | { readonly machine: MachineDraft; readonly issues: readonly [] }
@@ -54,7 +58,12 @@ export function parseTemplate(
   const issues = fields
     .filter((field) => choicesOf(valueAt(json, keysOf(field))) === undefined)
     .map((field) =>
-      issue('schema', `${file}#${field}`, `${field} is a variant field but has no choices`, '{ "choices": [ ... ] }'),
+      issue(
+        'schema',
+        `${file}#${field}`,
+        `${field} is a variant field but has no choices`,
+        '{ "choices": [ ... ] }',
+      ),
     );
   return { template: { file, json, fields }, issues };
 }

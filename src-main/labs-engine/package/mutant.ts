@@ -51,7 +51,9 @@ interface Header {
 const SETTING = /^\s*(?:\/\/|#)?\s*(check|message|file):\s*(.+?)\s*$/;
 
 export function parseMutant(source: MutantSource, solutions: Solutions): ParsedMutant {
-  return source.path.endsWith('.patch') ? fromPatch(source, solutions) : fromFile(source, solutions);
+  return source.path.endsWith('.patch')
+    ? fromPatch(source, solutions)
+    : fromFile(source, solutions);
 }
 
 function fromPatch(source: MutantSource, solutions: Solutions): ParsedMutant {
@@ -95,7 +97,11 @@ function headerOf(lines: readonly string[]): Header {
     const [, name, value] = SETTING.exec(line) ?? [];
     if (name !== undefined && value !== undefined) settings.set(name, value);
   }
-  return { check: settings.get('check'), message: settings.get('message'), file: settings.get('file') };
+  return {
+    check: settings.get('check'),
+    message: settings.get('message'),
+    file: settings.get('file'),
+  };
 }
 
 function onlyEdited(solutions: Solutions): string | undefined {
@@ -110,7 +116,9 @@ function unknownFile(
 ): ParsedMutant {
   const known = [...solutions.keys()];
   const message =
-    file === undefined ? 'The mutant does not say which script it changes' : `The lab has no script ${file}`;
+    file === undefined
+      ? 'The mutant does not say which script it changes'
+      : `The lab has no script ${file}`;
   const hint = file === undefined ? `file: ${known[0] ?? 'driver.ts'}` : didYouMean(file, known);
   return { mutant: undefined, issues: [issue('schema', path, message, hint)] };
 }

@@ -61,6 +61,11 @@ export function schemaIssues(
 ): readonly LabIssue[] {
   return issues.map((found) => {
     const keys = (found.path ?? []).map((item) => item.key as string | number);
-    return issue('schema', placeText(place, keys), messageOf(found, keys), hintOf(found, keys, schema));
+    return issue(
+      'schema',
+      placeText(place, keys),
+      messageOf(found, keys),
+      hintOf(found, keys, schema),
+    );
   });
 }

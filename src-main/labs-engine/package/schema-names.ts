@@ -25,7 +25,10 @@ function below(node: SchemaNode, key: string | number): readonly SchemaNode[] {
 }
 
 /** Names of the object that `keys` lead to. */
-export function schemaNames(schema: unknown, keys: readonly (string | number)[]): readonly string[] {
+export function schemaNames(
+  schema: unknown,
+  keys: readonly (string | number)[],
+): readonly string[] {
   let nodes: readonly SchemaNode[] = [schema as SchemaNode];
   for (const key of keys) nodes = nodes.flatMap((node) => below(node, key));
   const names = nodes.flatMap(alternatives).flatMap((node) => Object.keys(node.entries ?? {}));

@@ -66,7 +66,11 @@ class RegionSplitter {
     const lines = source.split('\n');
     lines.forEach((line, index) => this.#line(line, index + 1));
     for (const region of this.#open) {
-      this.#problem(region.line, `The ${region.kind} region is never closed`, 'Close it with // #endregion');
+      this.#problem(
+        region.line,
+        `The ${region.kind} region is never closed`,
+        'Close it with // #endregion',
+      );
     }
     return {
       starter: this.#starter.done(),
@@ -99,9 +103,19 @@ class RegionSplitter {
     if (kind === 'solution') {
       if (isInSolution) this.#problem(line, 'A solution region cannot stand inside another one');
       if (name !== '' && this.#regions.some((region) => region.name === name)) {
-        this.#issues.push(issue('duplicate-id', `${this.#path}:${String(line)}`, `There are two solution regions ${name}`));
+        this.#issues.push(
+          issue(
+            'duplicate-id',
+            `${this.#path}:${String(line)}`,
+            `There are two solution regions ${name}`,
+          ),
+        );
       }
-      this.#regions.push({ name, starterLine: this.#starter.next, solutionLine: this.#solution.next });
+      this.#regions.push({
+        name,
+        starterLine: this.#starter.next,
+        solutionLine: this.#solution.next,
+      });
     }
     if (kind === 'starter' && (!isInSolution || this.#isInside('starter'))) {
       this.#problem(line, 'A starter region belongs directly into a solution region');

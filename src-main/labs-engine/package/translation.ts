@@ -16,7 +16,10 @@ const Schema = v.strictObject({
   title: Text,
   summary: Text,
   checks: v.optional(
-    v.record(v.string(), v.strictObject({ title: Text, pass: Text, fail: v.record(v.string(), Text) })),
+    v.record(
+      v.string(),
+      v.strictObject({ title: Text, pass: Text, fail: v.record(v.string(), Text) }),
+    ),
     {},
   ),
 });
@@ -46,14 +49,20 @@ export function parseTranslation(locale: Locale, file: string, text: string): Pa
   const split = splitFrontMatter(text);
   if (split === undefined) {
     const hint = 'Begin with --- and title, summary and checks';
-    return { translation: undefined, issues: [issue('schema', `${file}:1`, 'Expected front matter', hint)] };
+    return {
+      translation: undefined,
+      issues: [issue('schema', `${file}:1`, 'Expected front matter', hint)],
+    };
   }
   const yaml = parseYaml(file, split.frontMatter, 2);
   const guide = parseGuide(file, split.body, split.bodyLine);
   const parsed = v.safeParse(Schema, yaml.value ?? {});
   if (yaml.issues.length > 0 || !parsed.success) {
     const lineOf = (keys: readonly (string | number)[]): number => yaml.lineOf(keys);
-    const wrong = yaml.issues.length > 0 ? yaml.issues : schemaIssues(parsed.issues ?? [], Schema, { file, lineOf });
+    const wrong =
+      yaml.issues.length > 0
+        ? yaml.issues
+        : schemaIssues(parsed.issues ?? [], Schema, { file, lineOf });
     return { translation: undefined, issues: [...wrong, ...guide.issues] };
   }
   return {

@@ -69,7 +69,10 @@ export function applyPatch(text: string, patch: ParsedPatch): PatchResult {
     const at = placeOf(lines, hunk, from);
     if (at === undefined) {
       const lost = hunk.oldLines.find((line) => !lines.slice(from).includes(line));
-      const shown = lost === undefined ? 'the lines are there, but not in this order' : `there is no line "${lost.trim()}"`;
+      const shown =
+        lost === undefined
+          ? 'the lines are there, but not in this order'
+          : `there is no line "${lost.trim()}"`;
       return { problem: `Hunk ${String(index + 1)} does not apply: ${shown}` };
     }
     lines = [...lines.slice(0, at), ...hunk.newLines, ...lines.slice(at + hunk.oldLines.length)];

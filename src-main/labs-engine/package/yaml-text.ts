@@ -12,7 +12,11 @@ export interface YamlText {
 /** `firstLine` is the line of the file at which the text begins. */
 export function parseYaml(file: string, text: string, firstLine = 1): YamlText {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+  });
   const lineAt = (offset: number): number => lines.linePos(offset).line + firstLine - 1;
   return {
     value: document.errors.length > 0 ? undefined : document.toJS({ maxAliasCount: 0 }),

@@ -83,7 +83,8 @@ const StandardHeader = defineRegister('HEADER', {
   },
 });
 
-const ExtendedHeader = defineRegister('HEADER', {
+/** First word of every extended capability. */
+export const ExtendedHeader = defineRegister('HEADER', {
   title: 'Extended Capability Header',
   offset: 0,
   bytes: 4,
