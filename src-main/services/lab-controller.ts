@@ -20,10 +20,11 @@ import type { ViewId, ViewModel, ViewParams } from '../protocol/views.ts';
 import { collectTypes } from '../script/sdk/collect-types.ts';
 import type { PauseLocation, ResumeCommand, ScriptInspector } from '../script/pause-port.ts';
 import type { Breakpoint, ScriptEngine, ScriptOutcome } from '../script/script-runner.ts';
-import { gradeRun, notRunChecks } from '../labs-engine/grade/grade-run.ts';
+import { notRun, runChecks, type Wording } from '../labs-engine/grade/run-checks.ts';
 import type { LabPackage, LabScript } from '../labs-engine/package/lab-package.ts';
 import type { Locale } from '../labs-engine/package/locale.ts';
 import { LabRun } from '../labs-engine/run/lab-run.ts';
+import type { Check } from '../labs-engine/sdk/check.ts';
 import { planLabRun } from '../labs-engine/run/run-plan.ts';
 import { readRecord } from '../sim/index.ts';
 import type { RunControl } from './ports.ts';
@@ -48,6 +49,7 @@ export interface ControllerEvents {
 
 export interface ControllerOptions {
   readonly lab: LabPackage;
+  readonly checks: readonly Check[];
   readonly seed: number;
   readonly profile: KernelProfile;
   readonly locale: Locale | undefined;
@@ -83,7 +85,7 @@ export class LabController {
     this.#o = options;
     this.#run = this.#createRun('run');
     this.#timeline = new Timeline(this.#run.recorder);
-    this.#checks = notRunChecks(this.lab, options.locale);
+    this.#checks = asResults(notRun(options.checks, this.#wording()));
   }
 
   view(): LabView {
@@ -151,7 +153,7 @@ export class LabController {
     this.#run = this.#createRun(mode);
     this.#timeline = new Timeline(this.#run.recorder);
     this.#stopHead = this.#run.trace.head;
-    this.#checks = notRunChecks(this.lab, this.#o.locale);
+    this.#checks = asResults(notRun(this.#o.checks, this.#wording()));
     this.#setState({ state: 'running', runId: this.#runId, problems: [] });
     const runId = this.#runId;
     void this.#o.control.yieldTurn().then(() => {
@@ -215,8 +217,9 @@ export class LabController {
       this.#inspector = undefined;
     }
     this.#timeline.stopped(this.#stopHead);
-    if (outcome.kind !== 'stopped') {
-      this.#checks = gradeRun(this.lab, this.#run, this.#o.locale);
+    const isUnusable = this.#run.problems().some((problem) => problem.severity === 'error');
+    if (outcome.kind !== 'stopped' && !isUnusable) {
+      this.#checks = asResults(runChecks(this.#o.checks, this.#run, this.#wording()));
       this.#o.onGraded(this.#checks);
       this.#o.events.checks(this.#checks);
     }
@@ -399,9 +402,19 @@ export class LabController {
     return this.lab.scripts.filter((s) => s.role !== 'hidden');
   }
 
+  #wording(): Wording {
+    const { locale } = this.#o;
+    return (locale === undefined ? undefined : this.lab.translations.get(locale)?.checks) ?? {};
+  }
+
   #textOf(script: LabScript): string {
     return this.#o.workspace.read(this.lab.id, starterOf(script));
   }
+}
+
+/** A check may link to any pane; which ones exist was proven when the lab was. */
+function asResults(results: ReturnType<typeof notRun>): readonly CheckResult[] {
+  return results as readonly CheckResult[];
 }
 
 const STOP_MESSAGES = {

@@ -6,7 +6,7 @@ import { AppError } from '../protocol/app-error.ts';
 import type { CommandName, CommandParams, CommandResult, EventData, EventName } from '../protocol/define-api.ts';
 import { LAB_API_VERSION, type CourseView, type LabApi, type LabView } from '../protocol/lab-api.ts';
 import { VIEW_IDS } from '../protocol/views.ts';
-import { countChecks } from '../labs-engine/grade/grade-run.ts';
+import { countsForPassing, type Check } from '../labs-engine/sdk/check.ts';
 import { didYouMean } from '../labs-engine/closest.ts';
 import { findLab, labNames, loadCourse, type Course } from '../labs-engine/package/course.ts';
 import type { LabPackage } from '../labs-engine/package/lab-package.ts';
@@ -21,6 +21,8 @@ import { Workspace } from './workspace.ts';
 export interface SessionOptions {
   readonly storage: Storage;
   readonly labs: LabSource;
+  /** Checks of a lab, by its id. They are code, so the host brings them along. */
+  readonly checksOf: (labId: string) => readonly Check[];
   readonly clock: WallClock;
   readonly control: RunControl;
   readonly emit: <N extends EventName<LabApi>>(event: N, data: EventData<LabApi, N>) => void;
@@ -159,7 +161,7 @@ class LabSession implements Session {
         minutes: lab.minutes,
         needs: lab.needs,
         concepts: lab.concepts,
-        progress: this.#progress.of(lab.id, countChecks(lab)),
+        progress: this.#progress.of(lab.id, this.#o.checksOf(lab.id).filter(countsForPassing).length),
       };
     });
     const isPassed = (id: string): boolean => labs.find((l) => l.id === id)?.progress.state === 'passed';
@@ -190,6 +192,7 @@ class LabSession implements Session {
     const { emit } = this.#o;
     this.#controller = new LabController({
       lab,
+      checks: this.#o.checksOf(lab.id),
       seed: seed ?? lab.seeds[0] ?? 1,
       profile: profile !== undefined && lab.profiles.includes(profile) ? profile : (lab.profiles[0] ?? 'iommufd'),
       locale: locateLocale(this.#language),
