@@ -30,7 +30,8 @@ export default defineConfig({
     build: {
       outDir: fromRoot('out/main'),
       externalizeDeps: false,
-      sourcemap: true,
+      // Readable stacks without a map that is twice as large as the program.
+      minify: false,
       reportCompressedSize: false,
       rolldownOptions: {
         // Names that `src-main/hosts/app-paths.ts` and package.json know.
@@ -40,6 +41,7 @@ export default defineConfig({
           cli: fromRoot('src-main/hosts/cli/main.ts'),
           'machine-worker': fromRoot('src-main/hosts/machine-worker/main.ts'),
         },
+        checks: { pluginTimings: false },
         output: {
           format: 'es',
           entryFileNames: '[name].js',

@@ -8,20 +8,19 @@ import { startTestHost } from '../support/web-host.ts';
 describe('web host in a browser', () => {
   let host: TestHost;
   let browser: Browser;
+  const ends: (() => Promise<void>)[] = [];
   let lab: LabPage;
 
   beforeAll(async () => {
     host = await startTestHost();
+    ends.unshift(() => host.close());
     browser = await launchChromium();
+    ends.unshift(() => browser.close());
     lab = await openLabPage(browser, host.url);
   });
 
   afterAll(async () => {
-    try {
-      await browser.close();
-    } finally {
-      await host.close();
-    }
+    for (const end of ends) await end();
   });
 
   it('shows the lab and leaves no token in the address bar', async () => {
