@@ -61,10 +61,13 @@ const layers = {
   },
   'labs-engine': {
     path: '^src-main/labs-engine/',
-    uses: [...script, 'labs-engine'],
+    // Of protocol the types alone; of the labs their registry of checks.
+    uses: [...script, 'labs-engine', 'protocol', 'labs'],
     packages: ['yaml', 'valibot'],
     isPure: true,
   },
+  // The checks of labs; what they may import is the SDK and nothing else.
+  labs: { path: '^labs/', uses: ['labs', 'labs-sdk'], isPure: true },
   protocol: {
     path: '^src-main/protocol/',
     uses: ['bits', 'spec', 'protocol'],
@@ -133,8 +136,11 @@ const layers = {
   },
 };
 
-/** `sim` seen from outside is its index alone. */
-const doors = { sim: '^src-main/sim/index\\.ts$' };
+/** `sim` seen from outside is its index alone; labs see of the engine its SDK. */
+const doors = {
+  sim: '^src-main/sim/index\\.ts$',
+  'labs-sdk': '^src-main/labs-engine/sdk/index\\.ts$',
+};
 
 /** @param {string} name */
 function pathOf(name) {

@@ -102,9 +102,19 @@ async function everything(): Promise<Counts[]> {
   return counts;
 }
 
+/** Tests chosen by arguments. Only the end-to-end tests need a build and a browser. */
+function some(chosen: readonly string[]): Counts[] {
+  const namesFiles = chosen.some((argument) => argument.startsWith('test/'));
+  const namesEndToEnd = chosen.some((argument) => argument.includes('e2e'));
+  const counts: Counts[] = [];
+  if (namesEndToEnd || !namesFiles) {
+    counts.push(build());
+    if (!ensureChromium()) counts.push({ passed: 0, failed: 1 });
+  }
+  return [...counts, vitest(['--passWithNoTests', ...chosen])];
+}
+
 const chosen = process.argv.slice(2);
-const total = addCounts(
-  chosen.length === 0 ? await everything() : [build(), vitest(['--passWithNoTests', ...chosen])],
-);
+const total = addCounts(chosen.length === 0 ? await everything() : some(chosen));
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
