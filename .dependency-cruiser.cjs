@@ -69,6 +69,13 @@ module.exports = {
       to: { path: '^src-main/(bits|spec)/', dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'labs-engine-uses-types-of-protocol-only',
+      comment: 'The engine speaks the words of the boundary; services carry it across.',
+      severity: 'error',
+      from: { path: '^src-main/labs-engine/' },
+      to: { path: '^src-main/protocol/', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'nothing-imports-tests-or-build',
       comment: 'Product code must not lean on tests or on build scripts.',
       severity: 'error',

@@ -1,4 +1,5 @@
 /** Runs the checks of a lab over a finished run and words their results. */
+import type { CheckResult } from '../../protocol/lab-api.ts';
 import { toHex } from '../../bits/hex.ts';
 import { invariant } from '../../bits/invariant.ts';
 import type { CheckTexts } from '../package/translation.ts';
@@ -7,7 +8,7 @@ import { countsForPassing, type Check } from '../sdk/check.ts';
 import { RunFacts } from '../sdk/run-facts.ts';
 import type { TraceQuery } from '../sdk/trace-query.ts';
 import { ANSWERS, type Failed, type Passed, type Shown } from '../sdk/verdict.ts';
-import type { CheckPlace, CheckResult, LabStatus } from './check-result.ts';
+import type { LabStatus } from './lab-status.ts';
 
 /** Sentences in another language, by the id of the check. */
 export type Wording = Readonly<Record<string, CheckTexts>>;
@@ -105,7 +106,10 @@ function failed(
   };
 }
 
-function placeOf({ object, field, at, link }: Failed['mismatch'], trace: TraceQuery): CheckPlace {
+function placeOf(
+  { object, field, at, link }: Failed['mismatch'],
+  trace: TraceQuery,
+): NonNullable<CheckResult['at']> {
   const script = at === undefined ? undefined : trace.scriptLine(at);
   return {
     ...(at === undefined ? {} : { event: at.seq }),

@@ -1,15 +1,18 @@
 /** The front matter of `lab.md`: what a lab is, what it needs, which files it has. Format number 1. */
 import * as v from 'valibot';
+import type { KernelProfile } from '../../protocol/lab-api.ts';
 import { issue, type LabIssue } from '../lab-issue.ts';
 import { schemaIssues } from './schema-issues.ts';
 import { parseYaml } from './yaml-text.ts';
 
 export const LAB_FORMAT = 1;
 
-export const KERNEL_PROFILES = ['kvmforum2019', 'iommufd'] as const;
-export type KernelProfile = (typeof KERNEL_PROFILES)[number];
+export const KERNEL_PROFILES = [
+  'kvmforum2019',
+  'iommufd',
+] as const satisfies readonly KernelProfile[];
 
-export const ACTORS = ['host-driver', 'vdcm', 'guest-driver', 'application'] as const;
+const ACTORS = ['host-driver', 'vdcm', 'guest-driver', 'application'] as const;
 export type Actor = (typeof ACTORS)[number];
 
 const Text = v.pipe(v.string(), v.trim(), v.minLength(1, 'Expected some text'));

@@ -1,19 +1,11 @@
 /** The glossary: terms that labs may name in `concepts` and link with `term:`. `glossary.yaml`, beside the labs. */
 import * as v from 'valibot';
+import type { GlossaryTerm } from '../../protocol/lab-api.ts';
 import { issue, type LabIssue } from '../lab-issue.ts';
 import type { LabLibrary } from '../lab-library.ts';
 import { REQUIRED_LOCALES, type Locale } from './locale.ts';
 import { schemaIssues } from './schema-issues.ts';
 import { parseYaml } from './yaml-text.ts';
-
-export interface GlossaryTerm {
-  readonly id: string;
-  readonly term: string;
-  /** One or two sentences. */
-  readonly short: string;
-  /** Document and section. */
-  readonly source: string;
-}
 
 export interface Glossary {
   readonly terms: readonly GlossaryTerm[];

@@ -3,29 +3,10 @@
  *
  * Blocks have the shape that the window draws. Text stays Markdown; nothing is turned into HTML here.
  */
+import type { GuideBlock, GuideStep } from '../../protocol/lab-api.ts';
 import { issue, type LabIssue } from '../lab-issue.ts';
 import { parseDirective, type DirectiveHead } from './directives.ts';
 import { markdownLines, withoutCodeSpans, type MarkdownLine } from './markdown-lines.ts';
-
-export type GuideBlock =
-  | { readonly kind: 'markdown'; readonly text: string }
-  | { readonly kind: 'note' | 'why'; readonly text: string }
-  | { readonly kind: 'spec'; readonly source: string; readonly text: string }
-  | { readonly kind: 'hint'; readonly id: string; readonly level: 1 | 2 | 3; readonly text: string }
-  | { readonly kind: 'check'; readonly checkId: string }
-  | {
-      readonly kind: 'predict';
-      readonly id: string;
-      readonly field: string;
-      readonly question: string;
-      readonly options?: readonly string[];
-    };
-
-export interface GuideStep {
-  readonly id: string;
-  readonly title: string;
-  readonly blocks: readonly GuideBlock[];
-}
 
 /** A step with the lines its parts come from, for messages. */
 export interface PlacedStep extends GuideStep {

@@ -1,4 +1,5 @@
 /** A lab as one object: everything that its folder says, checked as far as one folder can be checked alone. */
+import type { KernelProfile } from '../../protocol/lab-api.ts';
 import { issue, type LabIssue } from '../lab-issue.ts';
 import type { LabLibrary } from '../lab-library.ts';
 import {
@@ -7,7 +8,6 @@ import {
   splitFrontMatter,
   type Actor,
   type FrontMatter,
-  type KernelProfile,
 } from './front-matter.ts';
 import { parseGuide, type PlacedStep } from './guide.ts';
 import { REQUIRED_LOCALES, type Locale } from './locale.ts';

@@ -3,10 +3,11 @@
  * the same steps, by id, with the same directives in the same order.
  */
 import * as v from 'valibot';
+import type { GuideBlock, GuideStep } from '../../protocol/lab-api.ts';
 import { didYouMean } from '../closest.ts';
 import { issue, type LabIssue } from '../lab-issue.ts';
 import { splitFrontMatter } from './front-matter.ts';
-import { parseGuide, type GuideBlock, type GuideStep, type PlacedStep } from './guide.ts';
+import { parseGuide, type PlacedStep } from './guide.ts';
 import type { Locale } from './locale.ts';
 import { schemaIssues } from './schema-issues.ts';
 import { parseYaml } from './yaml-text.ts';

@@ -2,15 +2,15 @@
  * Proves a lab: the starter fails as intended, the solution passes with every seed and profile, every mutant is caught by
  * the check that it names with the sentence that it promises, every check catches a mutant, and two runs are the same run.
  */
+import type { CheckResult } from '../../protocol/lab-api.ts';
 import type { ScriptEngine } from '../../script/script-runner.ts';
-import type { CheckResult } from '../grade/check-result.ts';
 import { issue, type LabIssue } from '../lab-issue.ts';
 import { LAB_TEXT, type LabPackage } from '../package/lab-package.ts';
 import type { Mutant } from '../package/mutant.ts';
 import { scriptTexts, type LabRunChoice } from '../run/run-plan.ts';
 import { countsForPassing, type Check } from '../sdk/check.ts';
 import { CHECKS_FILE, checkDeclarationIssues } from './check-declarations.ts';
-import { firstFailure, gradeRun, type GradedRun } from './graded-run.ts';
+import { firstFailure, runAndGrade, type GradedRun } from './run-and-grade.ts';
 import { networkIssues } from './network-use.ts';
 
 export interface ProofTools {
@@ -77,7 +77,7 @@ class LabProver {
   #grade(choice: LabRunChoice): GradedRun {
     const started = this.#tools.nowMs();
     const { engine } = this.#tools;
-    const graded = gradeRun({ lab: this.#lab, checks: this.#checks, engine, choice });
+    const graded = runAndGrade({ lab: this.#lab, checks: this.#checks, engine, choice });
     this.#slowest = Math.max(this.#slowest, this.#tools.nowMs() - started);
     return graded;
   }

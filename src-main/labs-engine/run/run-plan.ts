@@ -1,7 +1,7 @@
 /** What a run is made from. A run is fixed by its plan: the same plan gives the same trace. */
 import type { KernelOptions } from '../../linux/kernel.ts';
 import type { MachineConfig } from '../../sim/index.ts';
-import type { KernelProfile } from '../package/front-matter.ts';
+import type { KernelProfile } from '../../protocol/lab-api.ts';
 import type { LabPackage } from '../package/lab-package.ts';
 import { resolveMachine, type MachineDraft } from '../package/machine-variants.ts';
 import { invariant } from '../../bits/invariant.ts';

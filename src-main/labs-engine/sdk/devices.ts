@@ -1,4 +1,5 @@
 /** The machine's functions as checks see them: configuration space, capabilities, registers. Reading changes nothing. */
+import type { ViewLink } from '../../protocol/views.ts';
 import { defined } from '../../bits/invariant.ts';
 import { toHex } from '../../bits/hex.ts';
 import type { FieldMap, Layout } from '../../bits/layout.ts';
@@ -11,7 +12,6 @@ import { formatBdf, parseBdf } from '../../spec/pcie/requester-id.ts';
 import { OFFSETS, WQCAP } from '../../spec/dsa/capability-registers.ts';
 import { WqConfig } from '../../spec/dsa/wq-config.ts';
 import { FoundStructure } from './found-structure.ts';
-import type { ViewTarget } from './verdict.ts';
 
 /** One entry of the extended capability list. */
 export interface FoundCapability {
@@ -45,7 +45,7 @@ export class Device {
     this.bdf = formatBdf(this.rid);
   }
 
-  get configLink(): ViewTarget {
+  get configLink(): ViewLink {
     return {
       view: 'pci-config',
       params: { rid: toHex(this.rid, 4) },
@@ -107,7 +107,7 @@ export class Device {
     const words = Array.from({ length: Math.ceil(place.bytes / 4) }, (_, i) =>
       Number(this.#function.mmioRead(0, place.offset + i * 4, 4)),
     );
-    const link = {
+    const link: ViewLink = {
       view: 'device-registers',
       params: { unit: this.name },
       label: `Show the registers of ${this.name}`,

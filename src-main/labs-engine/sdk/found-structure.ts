@@ -1,7 +1,8 @@
 /** A structure as it lies in memory or in a register block, decoded, with what a message needs to name it. */
+import type { ViewLink } from '../../protocol/views.ts';
 import { toHex } from '../../bits/hex.ts';
 import type { FieldMap, Layout, Values } from '../../bits/layout.ts';
-import type { Mismatch, ViewTarget } from './verdict.ts';
+import type { Mismatch } from './verdict.ts';
 import type { AnyRecord } from './trace-query.ts';
 
 export interface FoundOptions<F extends FieldMap> {
@@ -9,7 +10,7 @@ export interface FoundOptions<F extends FieldMap> {
   readonly words: ArrayLike<number>;
   /** What it is, as a message says it: `PASID entry 2 of 6a:01.0`. */
   readonly object: string;
-  readonly link?: ViewTarget;
+  readonly link?: ViewLink;
   /** The record that last set a range of its bits. */
   readonly writtenBy?: (firstByte: number, bytes: number) => AnyRecord | undefined;
 }

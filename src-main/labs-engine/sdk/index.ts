@@ -18,4 +18,5 @@ export type { Translation } from './page-tables.ts';
 export type { PlainObject, Report, RunFacts, SoftwareFacts } from './run-facts.ts';
 export type { FoundContext, FoundPasidEntry, Tables } from './tables.ts';
 export type { AnyRecord, RecordOf, ScriptLine, TraceQuery, Where } from './trace-query.ts';
-export type { Answers, Mismatch, Verdict, ViewTarget } from './verdict.ts';
+export type { Answers, Mismatch, Verdict } from './verdict.ts';
+export type { ViewLink } from '../../protocol/views.ts';

@@ -1,6 +1,6 @@
 /** Everything a check may ask about a run that is over: its log, the tables, the devices, the software, the script. */
 import { defined } from '../../bits/invariant.ts';
-import type { KernelProfile } from '../package/front-matter.ts';
+import type { KernelProfile } from '../../protocol/lab-api.ts';
 import type { LabRun } from '../run/lab-run.ts';
 import type { ConsoleMessage } from '../../script/script-console.ts';
 import type { ScriptOutcome } from '../../script/script-runner.ts';

@@ -1,4 +1,5 @@
 /** The IOMMU's tables as they lie in memory: not what is cached, what is written. */
+import type { ViewLink } from '../../protocol/views.ts';
 import type { FieldMap } from '../../bits/layout.ts';
 import type { Structure } from '../../bits/structure.ts';
 import { toHex } from '../../bits/hex.ts';
@@ -17,7 +18,6 @@ import { ScalableRootEntry } from '../../spec/vtd/root-entry.ts';
 import { FoundStructure } from './found-structure.ts';
 import { translateIova, type Translation } from './page-tables.ts';
 import type { TraceQuery } from './trace-query.ts';
-import type { ViewTarget } from './verdict.ts';
 
 const DEVFNS_PER_CONTEXT_TABLE = 128;
 
@@ -39,7 +39,7 @@ export class Tables {
     structure: Structure<F>,
     address: number,
     object = `${structure.title} at ${toHex(address)}`,
-    link?: ViewTarget,
+    link?: ViewLink,
   ): FoundStructure<F> {
     return new FoundStructure<F>({
       layout: structure,
@@ -129,7 +129,7 @@ export class Tables {
   }
 }
 
-function pasidTableLink(rid: number, pasid?: number): ViewTarget {
+function pasidTableLink(rid: number, pasid?: number): ViewLink {
   const params = { rid: toHex(rid, 4), ...(pasid === undefined ? {} : { pasid }) };
   return { view: 'pasid-table', params, label: 'Show the PASID tables' };
 }

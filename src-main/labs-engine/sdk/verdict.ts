@@ -1,12 +1,6 @@
 /** What a check answers. */
+import type { ViewLink } from '../../protocol/views.ts';
 import type { AnyRecord } from './trace-query.ts';
-
-/** A pane to open: view and parameters as in a `view:` link. */
-export interface ViewTarget {
-  readonly view: string;
-  readonly params?: Readonly<Record<string, string | number>>;
-  readonly label: string;
-}
 
 export type Shown = string | number | bigint | boolean;
 
@@ -20,7 +14,7 @@ export interface Mismatch {
   readonly at?: AnyRecord | undefined;
   /** Other records that prove it. */
   readonly evidence?: readonly AnyRecord[];
-  readonly link?: ViewTarget;
+  readonly link?: ViewLink;
   /** Further values for the sentence. */
   readonly values?: Readonly<Record<string, Shown>>;
 }

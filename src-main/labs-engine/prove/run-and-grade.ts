@@ -1,6 +1,7 @@
 /** Runs a lab's scripts in one version and grades them: the unit of every proof. */
+import type { CheckResult } from '../../protocol/lab-api.ts';
 import type { ScriptEngine, ScriptOutcome } from '../../script/script-runner.ts';
-import type { CheckResult, LabStatus } from '../grade/check-result.ts';
+import type { LabStatus } from '../grade/lab-status.ts';
 import { labStatus, notRun, runChecks, type Wording } from '../grade/run-checks.ts';
 import type { LabPackage } from '../package/lab-package.ts';
 import { LabRun } from '../run/lab-run.ts';
@@ -23,7 +24,7 @@ export interface GradedRunOptions {
 }
 
 /** Scripts that do not even start are an error of the files: no check has anything to say about them. */
-export function gradeRun({ lab, checks, engine, choice, wording }: GradedRunOptions): GradedRun {
+export function runAndGrade({ lab, checks, engine, choice, wording }: GradedRunOptions): GradedRun {
   const run = new LabRun({ plan: planLabRun(lab, choice), engine });
   const outcome = run.start();
   const isUnusable = run.problems().some((problem) => problem.severity === 'error');
