@@ -2,9 +2,9 @@
 import type { editor } from 'monaco-editor/editor';
 import type { ThemeName } from '../stores/settings.ts';
 
-type ThemeApi = {
+interface ThemeApi {
   readonly editor: { defineTheme(name: string, data: editor.IStandaloneThemeData): void };
-};
+}
 
 const NAMES: Readonly<Record<ThemeName, string>> = {
   light: 'lab-light',
@@ -100,6 +100,10 @@ export function defineThemes(api: ThemeApi): void {
       number: 'ffb0e4',
       type: 'ffd43b',
     }),
-    colors: { 'editor.background': '#000000', focusBorder: '#ffe600' },
+    colors: {
+      'editor.background': '#000000',
+      'editor.lineHighlightBorder': '#6a6a6a',
+      focusBorder: '#ffe600',
+    },
   });
 }

@@ -19,8 +19,9 @@ export function formatBdf(rid: string): string {
 /** `6a:01.0` or `0000:6a:01.0` as `0x6a08`; a number passes; null when it is neither. */
 export function parseRid(text: string): string | null {
   const bdf = /^(?:[0-9a-f]{4}:)?([0-9a-f]{1,2}):([0-9a-f]{1,2})\.([0-7])$/i.exec(text.trim());
-  if (bdf === null)
+  if (bdf === null) {
     return /^0x[0-9a-f]{1,4}$/i.test(text.trim()) ? text.trim().toLowerCase() : null;
+  }
   const [, bus = '', device = '', fn = ''] = bdf;
   const deviceNumber = Number.parseInt(device, 16);
   if (deviceNumber >= DEVICES_PER_BUS) return null;

@@ -11,12 +11,16 @@ declare module 'vue-i18n' {
 export const LOCALES = ['en', 'zh-CN'] as const;
 export type LocaleId = (typeof LOCALES)[number];
 
+/** Moments of the wall clock: when something was stored. */
+const MOMENT = { moment: { dateStyle: 'medium', timeStyle: 'medium' } } as const;
+
 /** The messages hold no HTML and are interpreted, never compiled to code: the page forbids eval. */
 export const i18n = createI18n<[MessageSchema], LocaleId, false>({
   legacy: false,
   locale: 'en',
   fallbackLocale: 'en',
   messages: { en, 'zh-CN': zhCN },
+  datetimeFormats: { en: MOMENT, 'zh-CN': MOMENT },
 });
 
 /** The nearest supported locale for a list of preferred languages. */

@@ -18,6 +18,17 @@ const EMPTY: TimelineState = {
 
 type SeekTarget = number | 'head';
 
+function isSameInstant(a: TimelineState, b: TimelineState): boolean {
+  return (
+    a.at === b.at &&
+    a.head === b.head &&
+    a.tail === b.tail &&
+    a.timeNs === b.timeNs &&
+    a.stateHash === b.stateHash &&
+    a.traceHash === b.traceHash
+  );
+}
+
 /** The selected instant. Dragging asks for many instants: one request is out at a time, the newest wish wins. */
 export const useTimelineStore = defineStore('timeline', () => {
   const client = useLabClient();
@@ -36,9 +47,11 @@ export const useTimelineStore = defineStore('timeline', () => {
     return wish.value === 'head' ? timeline.value.head : wish.value;
   });
 
+  /** An answer and the event about it tell the same: the second one is no change. */
   function apply(next: TimelineState): void {
+    const isChange = !isSameInstant(timeline.value, next);
     timeline.value = next;
-    version.value += 1;
+    if (isChange) version.value += 1;
   }
 
   async function load(): Promise<void> {

@@ -9,6 +9,8 @@ import type { TraceFilter, TraceRow } from '../../src-main/protocol/lab-api.ts';
 
 const PAGE_ROWS = 200;
 const MAX_PAGES = 60;
+/** While a run streams, rows are asked for at most this often. */
+const REFRESH_GAP_MS = 100;
 
 export interface TracePager {
   /** Rows that match the filter, as far as known. */
@@ -19,6 +21,8 @@ export interface TracePager {
   rowAt(index: number): TraceRow | undefined;
   /** Tells which rows are on screen; missing ones are fetched. */
   show(from: number, to: number): void;
+  /** Nothing is on screen: nothing is fetched until the next `show`. */
+  hide(): void;
   setFilter(filter: TraceFilter): void;
   /** The trace grew or was rewritten. */
   refresh(isRewritten: boolean): void;
@@ -34,8 +38,10 @@ export function createTracePager(client: LabClient): TracePager {
   /** Answers of an older epoch belong to another filter or another run. */
   let epoch = 0;
   let stale = new Set<number>();
+  let isShown = false;
   let isBusy = false;
   let mustCount = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   function nextPage(): number | null {
     const first = Math.floor(visible.from / PAGE_ROWS);
@@ -80,7 +86,7 @@ export function createTracePager(client: LabClient): TracePager {
   }
 
   async function pump(): Promise<void> {
-    if (isBusy) return;
+    if (isBusy || !isShown) return;
     isBusy = true;
     const limit = { fetches: 8 };
     try {
@@ -91,6 +97,11 @@ export function createTracePager(client: LabClient): TracePager {
     } finally {
       isBusy = false;
     }
+  }
+
+  function pumpLater(): void {
+    timer = undefined;
+    void pump();
   }
 
   function forget(): void {
@@ -109,7 +120,13 @@ export function createTracePager(client: LabClient): TracePager {
     rowAt: (index) => pages.value.get(Math.floor(index / PAGE_ROWS))?.[index % PAGE_ROWS],
     show: (from, to) => {
       visible = { from, to };
+      isShown = true;
       void pump();
+    },
+    hide: () => {
+      isShown = false;
+      clearTimeout(timer);
+      timer = undefined;
     },
     setFilter: (next) => {
       filter = next;
@@ -121,7 +138,8 @@ export function createTracePager(client: LabClient): TracePager {
       // Complete pages of an append-only trace never change; the last one may have grown.
       else for (const [page, rows] of pages.value) if (rows.length < PAGE_ROWS) stale.add(page);
       mustCount = true;
-      void pump();
+      if (isRewritten) void pump();
+      else if (isShown) timer ??= setTimeout(pumpLater, REFRESH_GAP_MS);
     },
   };
 }

@@ -40,7 +40,8 @@ export function missingNeeds(lab: LabSummary, labs: readonly LabSummary[]): read
 export type LabCondition = 'passed' | 'started' | 'ready' | 'later';
 
 export function conditionOf(lab: LabSummary, labs: readonly LabSummary[]): LabCondition {
-  if (lab.progress.state === 'passed' || lab.progress.state === 'started')
+  if (lab.progress.state === 'passed' || lab.progress.state === 'started') {
     return lab.progress.state;
+  }
   return missingNeeds(lab, labs).length === 0 ? 'ready' : 'later';
 }

@@ -4,10 +4,12 @@ import type {
   TableRow,
   ViewId,
   ViewModel,
-  ViewParams,
   WalkStep,
 } from '../../../src-main/protocol/views.ts';
+import type { LabParams } from '../../../src-renderer/api/lab-client.ts';
 import { fakePasidEntry, fakeRegister } from './structures.ts';
+
+type AskedParams = LabParams<'view.get'>['params'];
 
 const PASIDS = [0x11, 0x12, 0x21] as const;
 
@@ -369,7 +371,7 @@ const NOTE: Section = {
   links: [{ view: 'invalidation-queue', label: 'Show the invalidation queue' }],
 };
 
-function sectionsOf(view: ViewId, params: ViewParams): readonly Section[] {
+function sectionsOf(view: ViewId, params: AskedParams): readonly Section[] {
   switch (view) {
     case 'topology':
       return [topology()];
@@ -399,7 +401,7 @@ function sectionsOf(view: ViewId, params: ViewParams): readonly Section[] {
   }
 }
 
-export function fakeView(view: ViewId, params: ViewParams): ViewModel {
+export function fakeView(view: ViewId, params: AskedParams): ViewModel {
   const pasid = params.pasid ?? PASIDS[0];
   const hasAddress = view === 'page-walk' || view === 'nested-walk';
   return {
