@@ -85,6 +85,7 @@ export class LabController {
     this.#o = options;
     this.#run = this.#createRun('run');
     this.#timeline = new Timeline(this.#run.recorder);
+    this.#timeline.stopped(this.#run.trace.head);
     this.#checks = asResults(notRun(options.checks, this.#wording()));
   }
 
