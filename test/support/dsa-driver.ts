@@ -21,7 +21,7 @@ import type { BlockWriteResult } from '../../src-main/sim/pcie/ports.ts';
 import { eventCatalogue, findEventKind } from '../../src-main/spec/events/event.ts';
 import { FakeUpstreamPort } from './fake-upstream-port.ts';
 
-const MEMORY_BYTES = 16 * 1024 * 1024;
+const MEMORY_BYTES = 2 * 1024 * 1024;
 const BAR0 = 0;
 const BAR2 = 2;
 const LONG_NS = 1e9;

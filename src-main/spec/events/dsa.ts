@@ -7,7 +7,7 @@ import { COMMANDS, COMMAND_ERROR_NAMES } from '../dsa/commands.ts';
 import { OPERATION_NAMES } from '../dsa/operations.ts';
 import { PORTAL_PAGE_NAMES } from '../dsa/portals.ts';
 import { STATUS_NAMES } from '../dsa/status-codes.ts';
-import { dsa } from '../source.ts';
+import { dsa, siov } from '../source.ts';
 import { defineEvent, type EventField } from './event.ts';
 
 type FieldDeclaration = readonly [type: EventField['type'], title: string];
@@ -253,6 +253,31 @@ export const WQ_RESET = defineEvent('dsa.wq.reset', {
   source: dsa('3.15'),
   fields: { wq },
   template: 'WQ {wq} was reset',
+});
+
+export const WQ_PAUSED = defineEvent('dsa.wq.paused', {
+  title: 'Work queue paused',
+  meaning:
+    'Its portals still take descriptors, and none is dispatched: the state can be saved once nothing is in progress.',
+  source: siov('3'),
+  fields: { wq, inProgress: ['number', 'Descriptors in progress'] },
+  template: 'WQ {wq} is paused, {inProgress} descriptors are still in progress',
+});
+
+export const WQ_RESUMED = defineEvent('dsa.wq.resumed', {
+  title: 'Work queue resumed',
+  meaning: 'Descriptors are dispatched again.',
+  source: siov('3'),
+  fields: { wq },
+  template: 'WQ {wq} goes on',
+});
+
+export const WQ_RESTORED = defineEvent('dsa.wq.restored', {
+  title: 'Work queue state restored',
+  meaning: 'Descriptors saved on another device or at another time wait in this queue now.',
+  source: siov('3'),
+  fields: { wq, descriptors: ['number', 'Descriptors'] },
+  template: 'WQ {wq} got {descriptors} saved descriptors',
 });
 
 export const OCCUPANCY_REACHED = defineEvent('dsa.wq.occupancy-reached', {

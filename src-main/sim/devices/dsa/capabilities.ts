@@ -46,6 +46,8 @@ function operationMaskOf(operations: readonly number[]): Uint32Array {
 function gencapWords(settings: DsaSettings): Uint32Array {
   const words = settings.profile.gencap.slice();
   GENCAP.set(words, 'imsBlocks', settings.imsEntries / 256);
+  GENCAP.set(words, 'maxTransferShift', settings.maxTransferShift);
+  GENCAP.set(words, 'eventLogOverflow', settings.hasEventLogOverflow ? 1 : 0);
   if (settings.interruptHandles > 0) {
     GENCAP.set(words, 'commandCapabilities', 1);
   }

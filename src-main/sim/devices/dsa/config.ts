@@ -6,6 +6,7 @@
  * experiments that no silicon allows.
  */
 import { toHex } from '../../../bits/hex.ts';
+import { GENCAP } from '../../../spec/dsa/capability-registers.ts';
 import { DSA_PROFILES, type DsaProfile, type DsaProfileName } from '../../../spec/dsa/profiles.ts';
 
 export interface DsaTablePlaces {
@@ -41,6 +42,10 @@ export interface DsaConfig {
   readonly withoutOperations?: readonly number[];
   /** What the platform says about ATS: some demand it, some have no translation agent behind the device. */
   readonly platformAts?: 'optional' | 'required' | 'absent';
+  /** Version 2 and later; without it a full event log holds the device up. */
+  readonly hasEventLogOverflow?: boolean;
+  /** log2 of the largest transfer, at most the profile's 31. */
+  readonly maxTransferShift?: number;
   /** Modes that work queues can have. */
   readonly modes?: 'both' | 'shared' | 'dedicated';
   readonly hasWqAtsDisable?: boolean;
@@ -63,6 +68,8 @@ export interface DsaSettings {
   readonly interruptHandles: number;
   readonly operations: readonly number[];
   readonly platformAts: 'optional' | 'required' | 'absent';
+  readonly hasEventLogOverflow: boolean;
+  readonly maxTransferShift: number;
   readonly modes: 'both' | 'shared' | 'dedicated';
   readonly hasWqAtsDisable: boolean;
   readonly places: DsaTablePlaces;
@@ -164,6 +171,7 @@ export function tableRanges(
 /** Fills in what is not given. Check the result with `configIssues`. */
 export function settingsOf(config: DsaConfig): DsaSettings {
   const profile: DsaProfile = DSA_PROFILES[config.profile ?? 'v1'];
+  const gencap = GENCAP.decode(profile.gencap);
   const wqs = config.wqs ?? 8;
   const counts: Counts = {
     profile,
@@ -180,6 +188,8 @@ export function settingsOf(config: DsaConfig): DsaSettings {
     interruptHandles: config.interruptHandles ?? 0,
     operations: profile.operations.filter((o) => !(config.withoutOperations ?? []).includes(o)),
     platformAts: config.platformAts ?? 'optional',
+    hasEventLogOverflow: gencap.eventLogOverflow === 1 && (config.hasEventLogOverflow ?? true),
+    maxTransferShift: config.maxTransferShift ?? gencap.maxTransferShift,
     modes: config.modes ?? 'both',
     hasWqAtsDisable: config.hasWqAtsDisable ?? true,
     wqConfigBytes: profile.hasOperationConfig ? 64 : 32,
@@ -246,6 +256,7 @@ export function configIssues(settings: DsaSettings): readonly ConfigIssue[] {
     ...rangeIssue('imsEntries', imsEntries, 0, 63 * 256),
     ...rangeIssue('interDomainEntries', settings.interDomainEntries, 0, 0xffff),
     ...rangeIssue('pageRequestCapacity', settings.pageRequestCapacity, 1, 512),
+    ...rangeIssue('maxTransferShift', settings.maxTransferShift, 12, 31),
     ...rangeIssue('interruptHandles', settings.interruptHandles, 0, 0xffff),
     ...(imsEntries % 256 === 0
       ? []

@@ -48,6 +48,7 @@ import { DsaInspector } from './inspect.ts';
 import { JOB_STATE, type Job } from './job.ts';
 import { restoreUnits, snapshotUnits, type DsaState } from './state.ts';
 import { DSA_TIMING } from './timing.ts';
+import { WqMigration } from './wq-migration.ts';
 import { buildUnits, type DsaHooks, type DsaUnits } from './units.ts';
 
 export interface DsaDeviceOptions {
@@ -70,6 +71,8 @@ export class DsaDevice implements PcieFunction<DsaState>, EventTarget {
   readonly barBytes: readonly number[];
   /** Read-only view of everything inside, for panes, checks and tests. */
   readonly inspect: DsaInspector;
+  /** Saving and restoring single work queues. */
+  readonly migration: WqMigration;
   readonly #u: DsaUnits;
   readonly #effects: DsaEffects;
 
@@ -114,6 +117,7 @@ export class DsaDevice implements PcieFunction<DsaState>, EventTarget {
       isDeviceDisabled: () => this.#state === DEVICE_STATE.disabled,
     });
     this.inspect = new DsaInspector(this.#u);
+    this.migration = new WqMigration(this.#u);
   }
 
   configRead(offset: number, bytes: 1 | 2 | 4): number {

@@ -123,8 +123,8 @@ export class Engines implements Snapshotable<EnginesState> {
     }));
   }
 
-  /** Work has come for a group: one idle engine is woken. */
-  wakeGroup(group: number): void {
+  /** Work has come for a group: one idle engine is woken. False when none is idle. */
+  wakeGroup(group: number): boolean {
     const members = this.#members[group] as readonly Engine[];
     const first = this.#nextOfGroup[group] as number;
     for (let i = 0; i < members.length; i++) {
@@ -133,9 +133,10 @@ export class Engines implements Snapshotable<EnginesState> {
       if (!engine.isScheduled && engine.workInUse < engine.workLimit) {
         this.#nextOfGroup[group] = at + 1 < members.length ? at + 1 : 0;
         this.#wake(engine);
-        return;
+        return true;
       }
     }
+    return false;
   }
 
   /** A batch has members to issue. */

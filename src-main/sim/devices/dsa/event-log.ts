@@ -45,7 +45,7 @@ export class EventLog implements Snapshotable<JobStateData> {
   }
 
   get isOn(): boolean {
-    return this.#registers.get('GENCFG', 'eventLogEnable') === 1;
+    return this.#registers.isEventLogOn;
   }
 
   get isFull(): boolean {

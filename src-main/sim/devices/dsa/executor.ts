@@ -17,7 +17,7 @@ import type { EventQueue } from '../../core/event-queue.ts';
 import type { Trace } from '../../core/trace.ts';
 import { PAGE_RESPONSE, type PageResponseCode } from '../../pcie/ports.ts';
 import type { FunctionCapabilities } from '../../pcie/function-capabilities.ts';
-import type { AddressTranslationCache } from './atc.ts';
+import type { AddressTranslationCache } from '../../pcie/address-translation-cache.ts';
 import type { Batches } from './batches.ts';
 import type { Completion } from './completion.ts';
 import { COUNTER, type DsaCounters } from './counters.ts';

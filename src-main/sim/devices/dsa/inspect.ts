@@ -5,7 +5,7 @@ import { DESCRIPTOR_WORDS } from '../../../spec/dsa/descriptor.ts';
 import { PORTAL_PAGE_NAMES, PORTAL_SHIFT, WQ_PORTALS_SHIFT } from '../../../spec/dsa/portals.ts';
 import type { RegisterFile } from '../../core/register-file.ts';
 import type { InterruptEntry, InterruptTable } from '../../pcie/interrupt-table.ts';
-import type { AtcEntry } from './atc.ts';
+import type { AtcEntry } from '../../pcie/address-translation-cache.ts';
 import type { CompletedDescriptor } from './completed-ring.ts';
 import type { DsaSettings } from './config.ts';
 import type { CounterRow } from './counters.ts';

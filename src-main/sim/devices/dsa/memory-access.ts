@@ -19,7 +19,7 @@ import { STATUS } from '../../../spec/dsa/status-codes.ts';
 import { TRANSLATION_RECEIVED } from '../../../spec/events/pcie.ts';
 import { WRITE_LOST } from '../../../spec/events/dsa.ts';
 import type { Trace } from '../../core/trace.ts';
-import type { AddressTranslationCache } from './atc.ts';
+import type { AddressTranslationCache } from '../../pcie/address-translation-cache.ts';
 import { COUNTER, type DsaCounters } from './counters.ts';
 import { ACCESS, type Job } from './job.ts';
 import type { DsaTiming } from './timing.ts';

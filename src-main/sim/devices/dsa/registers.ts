@@ -45,6 +45,7 @@ export class DsaRegisters {
   readonly file: RegisterFile;
   /** GENCFG: unprivileged descriptors may ask for interrupts. */
   areUserInterruptsOn = false;
+  isEventLogOn = false;
   #state = 0;
   readonly #capabilities: DsaCapabilities;
 
@@ -84,6 +85,7 @@ export class DsaRegisters {
   refresh(): void {
     this.#state = this.file.get('GENSTS', 'state');
     this.areUserInterruptsOn = this.file.get('GENCFG', 'userInterrupts') === 1;
+    this.isEventLogOn = this.file.get('GENCFG', 'eventLogEnable') === 1;
   }
 
   get(register: string, field: string): number {

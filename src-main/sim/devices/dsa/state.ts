@@ -1,5 +1,5 @@
 /** The state of an accelerator as plain data, and back. */
-import type { AtcState } from './atc.ts';
+import type { AtcState } from '../../pcie/address-translation-cache.ts';
 import type { BatchesState } from './batches.ts';
 import type { CommandState } from './commands.ts';
 import type { CompletedRingState } from './completed-ring.ts';

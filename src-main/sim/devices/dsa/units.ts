@@ -2,7 +2,6 @@
  * The parts of one accelerator, built and joined. Where two parts need each other, the later one is reached through a
  * function that is called only after everything exists.
  */
-import { GENCAP } from '../../../spec/dsa/capability-registers.ts';
 import { OPCODE } from '../../../spec/dsa/operations.ts';
 import { OCCUPANCY_REACHED, WINDOW_UPDATED } from '../../../spec/events/dsa.ts';
 import type { RegisterWrite } from '../../core/register-file.ts';
@@ -11,7 +10,7 @@ import type { Trace } from '../../core/trace.ts';
 import { ConfigSpace } from '../../pcie/config-space.ts';
 import { FunctionCapabilities, type SwitchName } from '../../pcie/function-capabilities.ts';
 import type { UpstreamPort } from '../../pcie/ports.ts';
-import { AddressTranslationCache } from './atc.ts';
+import { AddressTranslationCache } from '../../pcie/address-translation-cache.ts';
 import { Bar0 } from './bar0.ts';
 import { BatchModel, Batches } from './batches.ts';
 import { capabilitiesOf, type DsaCapabilities } from './capabilities.ts';
@@ -215,7 +214,6 @@ function buildReporting(
       },
     },
   });
-  const canOverflow = GENCAP.decode(settings.profile.gencap).eventLogOverflow === 1;
   const errors = new ErrorReport(
     registers,
     log,
@@ -224,7 +222,7 @@ function buildReporting(
         hooks.raiseCause('softwareError');
       },
     },
-    { trace, source, canOverflow },
+    { trace, source, canOverflow: settings.hasEventLogOverflow },
   );
   const interDomain = new InterDomain({
     entries: settings.interDomainEntries,
