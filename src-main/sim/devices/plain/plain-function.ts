@@ -71,7 +71,7 @@ function placementOf(c: PlainCapability, index: number): CapabilityPlacement {
           ...(c.vendor === undefined ? {} : { header1: { VENDOR: c.vendor } }),
           ...(c.id === undefined ? {} : { header2: { ID: c.id } }),
           ...(c.pageSizes === undefined ? {} : { supportedPageSizes: { SIZES: c.pageSizes } }),
-          ...(c.hasIms === true ? { capabilities: { IMS: 1 } } : {}),
+          ...(c.hasIms === undefined ? {} : { capabilities: { IMS: c.hasIms ? 1 : 0 } }),
         } as never,
         options,
       );
