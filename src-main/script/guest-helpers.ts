@@ -3,7 +3,7 @@ import { BOOT_GLOBAL, HOOKS_SOURCE, PRELUDE_FILE, PRELUDE_SOURCE } from './guest
 import type { Cell, HostCallback, Sandbox } from './sandbox.ts';
 
 export interface GuestHooks {
-  /** `enter(statement, reader)`: answers how many statements may run before the next call. */
+  /** `enter(statement)`, and `enter(statement, reader)` after the answer -1: see `statement-hooks.ts`. */
   readonly enter: HostCallback;
   /** `probe(number, value)`: answers the value. */
   readonly probe: HostCallback;

@@ -115,18 +115,6 @@ export class GuestValues {
     );
   }
 
-  /** An ArrayBuffer of zeros and where its bytes are; the address holds as long as the buffer lives. */
-  newSharedBuffer(byteLength: number): { cell: Cell; pointer: Pointer } {
-    const cell = this.#withCopy(new Uint8Array(byteLength), (pointer) =>
-      this.finish(this.engine.qjs_new_array_buffer(pointer, byteLength)),
-    );
-    const mark = this.memory.mark();
-    const lengthOut = this.memory.take(8) ?? 0;
-    const pointer = this.engine.qjs_get_array_buffer(cell, lengthOut);
-    this.memory.release(mark);
-    return { cell, pointer };
-  }
-
   newObject(): Cell {
     return this.finish(this.engine.qjs_new_object());
   }

@@ -21,6 +21,8 @@ export interface CallEnvironment {
   site(): CallSite;
   actorOf(path: string): string;
   print(level: ConsoleLevel, compose: () => string, locate: () => CallSite): void;
+  /** Ends the script by throwing when a stop was requested. */
+  checkStop(): void;
 }
 
 export interface CallIdentity {
@@ -95,6 +97,10 @@ export class HostCallContext implements HostCall {
       throw new ArgumentRefused(`argument ${String(index + 1)} must be an object to fill`);
     }
     this.#environment.bridge.assign(cell, fields);
+  }
+
+  checkStop(): void {
+    this.#environment.checkStop();
   }
 
   print(level: ConsoleLevel, compose: () => string): void {

@@ -27,7 +27,7 @@ export interface ProbeScan {
   readonly empty: readonly number[];
 }
 
-const PROBE = /\/\/[ \t]*\?[ \t]*$/gm;
+const PROBE = /\/\/[ \t]*\?[ \t\r]*$/gm;
 
 export function findProbes(file: ts.SourceFile): ProbeScan {
   const candidates = [...file.text.matchAll(PROBE)].map((match) => match.index);

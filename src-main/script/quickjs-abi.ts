@@ -65,7 +65,6 @@ export interface QuickJsExports {
   qjs_new_string(text: Pointer, length: number): Cell;
   qjs_new_object(): Cell;
   qjs_new_array(): Cell;
-  qjs_new_array_buffer(data: Pointer, length: number): Cell;
   qjs_new_uint8_array(data: Pointer, length: number): Cell;
   qjs_dup_value(value: Cell): Cell;
   qjs_free_value(value: Cell): void;

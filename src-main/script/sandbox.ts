@@ -203,41 +203,41 @@ export class Sandbox extends GuestValues {
   }
 
   #hostCall(id: number, self: Cell, argc: number, argv: Pointer): Cell | 0 {
-    return this.#guard(() => {
+    const mark = this.memory.mark();
+    this.#nesting += 1;
+    try {
       const callback = this.#callbacks[id];
       invariant(callback !== undefined, `Host function ${String(id)} is not registered`);
       if (this.#isKilled) throw new ScriptKilled();
-      if (this.#nesting >= MAX_NESTED_HOST_CALLS) {
-        throw new ThrowInGuest(
-          'Calls between script and machine are nested too deeply',
-          'RangeError',
-        );
-      }
-      this.#nesting += 1;
-      try {
-        return callback(self, this.memory.readArgumentVector(argc, argv));
-      } finally {
-        this.#nesting -= 1;
-      }
-    }) as Cell | 0;
+      if (this.#nesting > MAX_NESTED_HOST_CALLS) throw nestedTooDeeply();
+      return callback(self, this.memory.readArgumentVector(argc, argv));
+    } catch (error) {
+      return this.#refuse(error, mark);
+    } finally {
+      this.#nesting -= 1;
+    }
   }
 
   /** Turns whatever host code throws into a pending guest exception and answers 0. */
-  #guard(work: () => number): number {
+  #guard(work: () => Pointer): Pointer {
     const mark = this.memory.mark();
     try {
       return work();
     } catch (error) {
-      this.memory.release(mark);
-      try {
-        this.#throwIntoGuest(error);
-      } catch (second) {
-        // No memory is left even for the error object: the guest gets the engine's own out-of-memory error.
-        if (second instanceof GuestError) this.free(this.engine.qjs_throw(second.cell));
-        else this.#keepFault(second);
-      }
-      return 0;
+      return this.#refuse(error, mark);
     }
+  }
+
+  #refuse(error: unknown, mark: Pointer): 0 {
+    this.memory.release(mark);
+    try {
+      this.#throwIntoGuest(error);
+    } catch (second) {
+      // No memory is left even for the error object: the guest gets the engine's own out-of-memory error.
+      if (second instanceof GuestError) this.free(this.engine.qjs_throw(second.cell));
+      else this.#keepFault(second);
+    }
+    return 0;
   }
 
   #poll(interrupt: () => boolean): boolean {
@@ -301,6 +301,10 @@ export class Sandbox extends GuestValues {
       this.free(cell);
     }
   }
+}
+
+function nestedTooDeeply(): ThrowInGuest {
+  return new ThrowInGuest('Calls between script and machine are nested too deeply', 'RangeError');
 }
 
 /** The host's own stack ran out: deep recursion through both sides, or in the engine's native code. */

@@ -27,18 +27,17 @@ export interface DebuggerOptions {
   readonly actorOf: (path: string) => string;
   /** Position of the engine's stack in the hook call. */
   readonly stackPosition: () => number;
-  readonly inspectorAt: (statement: ScriptStatement, reader: Cell | undefined) => ScriptInspector;
-  readonly isTrue: (
-    condition: string,
-    statement: ScriptStatement,
-    reader: Cell | undefined,
-  ) => boolean;
+  readonly inspectorAt: (statement: ScriptStatement, reader: Cell) => ScriptInspector;
+  readonly isTrue: (condition: string, statement: ScriptStatement, reader: Cell) => boolean;
   /** Ends the script by throwing. */
   readonly stop: (reason: 'stop' | 'statement-budget') => never;
   /** Looks for requests from outside. */
   readonly poll: () => void;
   readonly onStatement?: ((statement: ScriptStatement) => void) | undefined;
 }
+
+/** Answer of `enter` that asks for the statement's variables. */
+const LOOK = -1;
 
 interface Step {
   readonly by: 'over' | 'into' | 'out';
@@ -100,8 +99,8 @@ export class ScriptDebugger {
     return this.#awaits.get(functionIndex);
   }
 
-  /** A statement begins whose function has used up its grant. Answers the next grant. */
-  enter(id: number, reader: Cell | undefined): number {
+  /** A statement begins whose function has used up its grant. Answers the next grant, or -1 to be called with `look`. */
+  enter(id: number): number {
     const { statements, meter, statementBudget, poll, stop, onStatement } = this.#options;
     const statement = statements[id];
     if (statement === undefined) return 0;
@@ -114,7 +113,17 @@ export class ScriptDebugger {
       this.#areBreakpointsNew = false;
     }
     onStatement?.(statement);
-    const reason = this.#reasonToPause(statement, reader);
+    const mayPause = this.#reasonToPause(statement, () => true) !== undefined;
+    return mayPause ? LOOK : this.#grant(statement.functionIndex);
+  }
+
+  /** The statement just entered may be one to stop at: does so, and answers the function's next grant. */
+  look(id: number, reader: Cell): number {
+    const statement = this.#options.statements[id];
+    if (statement === undefined) return 0;
+    const reason = this.#reasonToPause(statement, (condition) =>
+      this.#options.isTrue(condition, statement, reader),
+    );
     if (reason !== undefined) this.#pause(statement, reason, reader);
     return this.#grant(statement.functionIndex);
   }
@@ -129,14 +138,18 @@ export class ScriptDebugger {
     return asks ? 0 : meter.grant(functionIndex, Math.min(statementBudget, this.#target - 1));
   }
 
-  #reasonToPause(statement: ScriptStatement, reader: Cell | undefined): PauseReason | undefined {
-    const { meter, isTrue } = this.#options;
+  #reasonToPause(
+    statement: ScriptStatement,
+    isTrue: (condition: string) => boolean,
+  ): PauseReason | undefined {
+    const { meter } = this.#options;
     if (meter.isBeyond(this.#target - 1)) return this.#target === 1 ? 'start' : 'run-to';
     if (this.#isPauseRequested) return 'pause';
     if (this.#runTo === statement.id) return 'run-to';
+    if (statement.isDebugger) return 'breakpoint';
     if (this.#breakpoints.has(statement.id)) {
       const condition = this.#breakpoints.get(statement.id);
-      if (condition === undefined || isTrue(condition, statement, reader)) return 'breakpoint';
+      if (condition === undefined || isTrue(condition)) return 'breakpoint';
     }
     return this.#step !== undefined && this.#completes(this.#step, statement) ? 'step' : undefined;
   }
@@ -151,7 +164,7 @@ export class ScriptDebugger {
     return step.by === 'over' ? position >= step.stackPosition : position > step.stackPosition;
   }
 
-  #pause(statement: ScriptStatement, reason: PauseReason, reader: Cell | undefined): void {
+  #pause(statement: ScriptStatement, reason: PauseReason, reader: Cell): void {
     const { meter, port, actorOf, inspectorAt, stop } = this.#options;
     meter.settle();
     this.#isPauseRequested = false;

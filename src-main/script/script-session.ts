@@ -226,13 +226,18 @@ export class ScriptSession implements CallEnvironment {
     this.#console.write(level, compose, locate);
   }
 
+  checkStop(): void {
+    if (this.#isStopRequested()) this.#stop('stop');
+  }
+
   // ---- hooks ----
 
   readonly #enterStatement = (_self: Cell, args: readonly Cell[]): Cell => {
     if (this.#purpose === 'watch') return this.sandbox.newNumber(WATCH_GRANT);
-    const [id, reader] = args;
-    const statement = id === undefined ? -1 : this.sandbox.toNumber(id);
-    return this.sandbox.newNumber(this.debugger.enter(statement, reader));
+    const [idCell, reader] = args;
+    const id = idCell === undefined ? -1 : this.sandbox.toNumber(idCell);
+    const answer = reader === undefined ? this.debugger.enter(id) : this.debugger.look(id, reader);
+    return this.sandbox.newNumber(answer);
   };
 
   readonly #probe = (_self: Cell, args: readonly Cell[]): Cell => {
@@ -292,14 +297,12 @@ export class ScriptSession implements CallEnvironment {
 
   #createDebugger(): ScriptDebugger {
     const { limits, ports } = this.#options;
-    const stop = (reason: 'stop' | 'statement-budget'): never => {
-      this.#stopReason ??= reason;
-      this.sandbox.kill();
-      throw new ScriptKilled();
-    };
     return new ScriptDebugger({
       statements: this.#statements,
-      alwaysAsk: this.#awaitingFileBodies(),
+      alwaysAsk: new Set([
+        ...this.#awaitingFileBodies(),
+        ...this.#statements.filter((s) => s.isDebugger).map((s) => s.functionIndex),
+      ]),
       meter: this.meter,
       statementBudget: limits.statements,
       port: ports.pause,
@@ -310,13 +313,19 @@ export class ScriptSession implements CallEnvironment {
         this.meter.settle();
         return this.#inspectorAt(statement, reader).isTrue(condition);
       },
-      stop,
+      stop: (reason) => this.#stop(reason),
       poll: () => {
-        if (this.#isStopRequested()) stop('stop');
+        this.checkStop();
         this.#takePauseRequest();
       },
       onStatement: ports.onStatement,
     });
+  }
+
+  #stop(reason: 'stop' | 'statement-budget'): never {
+    this.#stopReason ??= reason;
+    this.sandbox.kill();
+    throw new ScriptKilled();
   }
 
   /** Functions that are file bodies with a top-level `await`: the place of one that never settles is worth knowing. */
@@ -331,7 +340,7 @@ export class ScriptSession implements CallEnvironment {
     return bodies;
   }
 
-  #inspectorAt(statement: ScriptStatement, reader: Cell | undefined): GuestInspector {
+  #inspectorAt(statement: ScriptStatement, reader: Cell): GuestInspector {
     const moduleIndex = this.#scriptList.findIndex((script) => script.path === statement.path);
     return new GuestInspector({
       sandbox: this.sandbox,
@@ -422,10 +431,7 @@ export class ScriptSession implements CallEnvironment {
     for (;;) {
       if (file !== undefined) this.#throwRejection(file);
       this.debugger.beginTurn();
-      if (this.#isStopRequested()) {
-        this.#stopReason ??= 'stop';
-        throw new ScriptKilled();
-      }
+      this.checkStop();
       if (!this.sandbox.runJob()) break;
     }
     const rejection = this.sandbox.takeUnhandledRejection();

@@ -112,10 +112,6 @@ export class LineIndex {
     this.#starts = starts;
   }
 
-  get lineCount(): number {
-    return this.#starts.length;
-  }
-
   positionOf(offset: number): TextPosition {
     let low = 0;
     let high = this.#starts.length;

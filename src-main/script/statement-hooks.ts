@@ -1,11 +1,11 @@
 /**
  * Splices hooks in front of a file's statements, on the same line, so that line numbers never move.
  *
- * A hook is `n3-->0||(n3=h(17,v=>v<1?a:b));`: `n3` is a counter of the enclosing function, and only when it has run out is
- * the host called with the statement's number and a way to read the variables in reach. The host answers how many
- * statements that function may run before it asks again; 0 while it steps or has a breakpoint there. Counting down a
- * module variable costs about as much as reading a flag array (53 against 66 ns a statement on a loaded machine) and
- * makes the number of executed statements exact.
+ * A hook is `if(--n3>=0);else if((n3=h(17))<0)n3=h(17,v=>v<1?a:b);`. `n3` is a counter of the enclosing function; when
+ * it has run out the host is asked, and answers how many statements that function may run before it asks again: 0 while
+ * it steps or has a breakpoint there, -1 when it wants to stop here. Then a second call brings the means to read the
+ * variables in reach. The tests are written so that a counter not yet set (undefined) asks. Counting down a variable
+ * costs a little more than reading a flag, and makes the number of executed statements exact.
  *
  * Loops without a statement in their body get a hook there, one-line bodies get braces, and expression bodies of arrow
  * functions become `(hook,value)`.
@@ -26,6 +26,8 @@ export interface HookedStatement {
   readonly names: readonly string[];
   /** Control may come back to the function in a later job. */
   readonly hasAwait: boolean;
+  /** A `debugger` statement. */
+  readonly isDebugger: boolean;
 }
 
 export interface HookedFile {
@@ -166,12 +168,16 @@ class StatementHooks {
       functionIndex: walk.functionIndex,
       names,
       hasAwait: containsAwait(owner),
+      isDebugger: ts.isDebuggerStatement(owner),
     });
-    const counter = `${this.#prefix}n${String(walk.functionIndex)}`;
-    const reader = names.length === 0 ? '' : `,${this.#reader(names)}`;
-    const offset = typeof at === 'number' ? at : at.getStart(this.#file);
-    const call = `${this.#prefix}h(${String(id)}${reader})`;
-    this.#edits.insert(offset, `${counter}-->0||(${counter}=${call})${close}`);
+    const n = `${this.#prefix}n${String(walk.functionIndex)}`;
+    const ask = `${n}=${this.#prefix}h(${String(id)})`;
+    const look = `${n}=${this.#prefix}h(${String(id)},${this.#reader(names)})`;
+    const text =
+      close === ';'
+        ? `if(--${n}>=0);else if((${ask})<0)${look};`
+        : `--${n}>=0||(${ask})<0&&(${look}),`;
+    this.#edits.insert(typeof at === 'number' ? at : at.getStart(this.#file), text);
   }
 
   #reader(names: readonly string[]): string {

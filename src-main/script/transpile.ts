@@ -31,6 +31,8 @@ export interface ScriptStatement {
   /** Variables in reach up to the module's own, innermost first. */
   readonly names: readonly string[];
   readonly hasAwait: boolean;
+  /** A `debugger` statement: a breakpoint in the text. */
+  readonly isDebugger: boolean;
 }
 
 export interface ScriptProbe {
@@ -98,6 +100,7 @@ export function transpile(
       functionIndex: numbers.firstFunction + statement.functionIndex,
       names: statement.names,
       hasAwait: statement.hasAwait,
+      isDebugger: statement.isDebugger,
     })),
     probes: hooked.probes.map((probe, index) => ({
       id: numbers.firstProbe + index,

@@ -82,7 +82,9 @@ function measure(body: string, setup = ''): number {
 }
 
 const empty = measure('for (let i = 0; i < n; i++) ;');
+const plain = measure('new Function("n", "for (let i = 0; i < n; i++);")(n);');
 const rows: readonly (readonly [string, number])[] = [
+  ['loop without hooks', plain],
   ['loop with an empty body (one hook)', empty],
   ...(
     [

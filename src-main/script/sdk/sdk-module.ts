@@ -60,9 +60,12 @@
  * - Functions are refused in watch expressions unless `readOnly`; property getters are always allowed there, so they must
  *   not change anything.
  * - Each importing actor gets its own instance of the module, so `call.actor` costs nothing. `call.site()` walks the guest
- *   stack (2 to 5 us): take it once per trace record.
+ *   stack: take it once per trace record.
  *
- * Measured with `test/support/script-bench.ts`; the numbers are in the header of `script-runner.ts`.
+ * What it costs (`node test/support/script-bench.ts`, two shared cores, an empty loop in the guest taking 60 ns a round): a
+ * host call 0.4 us, and 0.2 us for each number or host object, 0.7 us for a string or 64-bit value and 2 us for each field
+ * of a structure there and back; `call.site()` 3 to 7 us; a call from the host into the guest 0.4 us. Arguments are read
+ * straight from the engine's memory; a mailbox in guest memory, tried before, only pays with the package's own wrapper.
  */
 import { invariant } from '../../bits/invariant.ts';
 import { ThrowInGuest } from '../guest-error.ts';
@@ -148,6 +151,8 @@ export interface HostCall {
   assignTo(index: number, fields: ScriptRecord): void;
   /** Writes to the script's console in the name of the calling line. The text is composed only if it will be seen. */
   print(level: ConsoleLevel, compose: () => string): void;
+  /** For host work that may take long, such as simulating until an event: ends the script if a stop was requested. */
+  checkStop(): void;
 }
 
 export type HostFunction = (call: HostCall, ...args: ScriptValue[]) => ScriptValue | void;

@@ -180,6 +180,12 @@ describe('breakpoints', () => {
     expect(stops).toHaveLength(1);
   });
 
+  it('may stand in the text as debugger statements', () => {
+    const source = 'function f(x) {\n  debugger\n  return x\n}\nfor (let i = 0; i < 40; i++) f(i)';
+    const { trail } = debug(source, {});
+    expect(trail).toEqual(Array(40).fill('breakpoint a.ts:2'));
+  });
+
   it('work in callbacks from the host and in promise jobs', () => {
     const source =
       'import { demo_for_each } from "demo/bus"\ndemo_for_each((dev) => {\n  dev.name\n})\nawait 1\nPromise.resolve().then(() => {\n  1\n})';

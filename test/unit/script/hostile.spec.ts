@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { ScriptOutcome } from '../../../src-main/script/script-runner.ts';
+import { defineSdkModule } from '../../../src-main/script/sdk/sdk-module.ts';
 import { outputOf, scriptLab } from '../../support/script-lab.ts';
 
 /** Asks the script to stop at the n-th poll. */
@@ -82,6 +83,30 @@ describe('a stop request ends', () => {
 
   it('nothing when the script is already done', () => {
     expect(stoppedAfter(1_000, 'let a = 1')).toEqual({ kind: 'finished' });
+  });
+});
+
+describe('host work that takes long', () => {
+  it('ends its script on a stop request', () => {
+    let polls = 0;
+    const module = defineSdkModule({
+      name: 'long',
+      types: '',
+      functions: {
+        wait: (call) => {
+          for (;;) call.checkStop();
+        },
+      },
+    });
+    const lab = scriptLab(
+      'import { wait } from "long"\ntry { wait() } finally { console.log(1) }',
+      {
+        modules: [module],
+        ports: { shouldStop: () => ++polls > 100 },
+      },
+    );
+    expect(lab.run()).toMatchObject({ kind: 'stopped', reason: 'stop', at: { line: 2 } });
+    expect(lab.texts()).toEqual([]);
   });
 });
 

@@ -27,6 +27,7 @@ describe('a // ? probe shows', () => {
     ['the last statement of a line', 'let x = 1; x = 2; x + 1 // ?', '3'],
     ['the inner statement of a one-line if', 'let x = 0\nif (true) x = 9 // ?', '9'],
     ['a question mark without a space', '4 //?', '4'],
+    ['lines that end as on Windows', '4 // ?\r\n', '4'],
   ])('%s', (_what, source, expected) => {
     expect(probed(source).map((line) => line.slice(line.indexOf(' ') + 1))).toEqual([expected]);
   });
