@@ -63,10 +63,13 @@ export function stateDecorations(
     );
   }
   if (marks.position?.path === path) {
+    const { isPast } = marks.position;
+    const line = isPast ? 'lab-past-line' : 'lab-current-line';
+    const glyph = isPast ? 'lab-past-glyph' : 'lab-current-glyph';
     // Two marks: one for a whole line would repeat the arrow where the line wraps.
     found.push(
-      wholeLine(marks.position.line, { isWholeLine: true, className: 'lab-current-line' }),
-      wholeLine(marks.position.line, { glyphMarginClassName: 'lab-current-glyph' }),
+      wholeLine(marks.position.line, { isWholeLine: true, className: line }),
+      wholeLine(marks.position.line, { glyphMarginClassName: glyph }),
     );
   }
   return found;

@@ -15,8 +15,12 @@ export interface EditorBreakpoint {
 
 export interface EditorMarks {
   readonly breakpoints: readonly EditorBreakpoint[];
-  /** The line about to run. */
-  readonly position: { readonly path: string; readonly line: number } | null;
+  /** The line about to run, or the line that the selected instant of the past belongs to. */
+  readonly position: {
+    readonly path: string;
+    readonly line: number;
+    readonly isPast: boolean;
+  } | null;
   /** Values of `// ?` probes at the selected instant. */
   readonly probes: readonly {
     readonly path: string;

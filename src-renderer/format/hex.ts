@@ -43,6 +43,16 @@ export function addHex(base: string, offset: number): string {
   return `0x${sum.toString(16).padStart(digits.length, '0')}`;
 }
 
+/** The same number, however it is written: case, leading zeros and separators do not count. */
+export function isSameHex(a: string, b: string): boolean {
+  const plain = (text: string): string =>
+    text
+      .replaceAll('_', '')
+      .replace(/^0x0*(?=.)/i, '')
+      .toLowerCase();
+  return plain(a) === plain(b);
+}
+
 /** Accepts `0x1f`, `1f`, `0X1F`, grouped forms; null when it is no 64-bit hexadecimal number. */
 export function parseHex(text: string): string | null {
   const digits = text.trim().replaceAll(/[_\s]/g, '').replace(/^0x/i, '').toLowerCase();

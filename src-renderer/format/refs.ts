@@ -1,5 +1,6 @@
 /** Reading and comparing `ObjectRefs`: what a row, a field or a picture stands for. */
 import type { ObjectRefs } from '../../src-main/protocol/views.ts';
+import { isSameHex } from './hex.ts';
 
 const DEVICES_PER_BUS = 32;
 const FUNCTIONS_PER_DEVICE = 8;
@@ -32,10 +33,6 @@ export function parseRid(text: string): string | null {
   return `0x${value.toString(16)}`;
 }
 
-function sameHex(a: string, b: string): boolean {
-  return Number(a) === Number(b) || a.toLowerCase() === b.toLowerCase();
-}
-
 /** Null when either side does not name it, else whether both name the same. */
 function compare<T>(
   a: T | undefined,
@@ -57,12 +54,12 @@ export function refersToSame(selected: ObjectRefs, other: ObjectRefs): boolean {
     compare(selected.event, other.event, identical),
     compare(selected.queue, other.queue, identical),
     compare(selected.pasid, other.pasid, identical),
-    compare(selected.rid, other.rid, sameHex),
+    compare(selected.rid, other.rid, isSameHex),
   ];
   const sameUnit = compare(selected.unit, other.unit, identical);
   if (identities.includes(false) || sameUnit === false) return false;
   if (identities.includes(true)) return true;
-  if (compare(selected.address, other.address, sameHex) === true) return true;
+  if (compare(selected.address, other.address, isSameHex) === true) return true;
   if (
     compare(selected.script, other.script, (a, b) => a.path === b.path && a.line === b.line) ===
     true

@@ -219,6 +219,8 @@ export const en = {
   },
   notice: {
     list: 'Messages',
+    language: 'The guide is still in the other language',
+    languageDo: 'Open it again, ending the run',
     bug: 'Something went wrong inside the lab',
     breakpoints: 'The breakpoints could not be set',
     noSuchEvent: 'There is no event {kind} in this run yet',

@@ -213,6 +213,8 @@ export const zhCN: MessageSchema = {
   },
   notice: {
     list: '消息',
+    language: '指南仍是另一种语言',
+    languageDo: '结束运行并重新打开',
     bug: '实验程序内部出错',
     breakpoints: '无法设置断点',
     noSuchEvent: '本次运行还没有事件 {kind}',

@@ -4,11 +4,13 @@ import { useLabClient } from '../api/client-context.ts';
 import type { CourseView, LabSummary } from '../../src-main/protocol/lab-api.ts';
 import { translate } from '../i18n/index.ts';
 import { useNoticesStore } from './notices.ts';
+import { useSettingsStore } from './settings.ts';
 
 /** The labs, their progress, the glossary. */
 export const useCourseStore = defineStore('course', () => {
   const client = useLabClient();
   const notices = useNoticesStore();
+  const settings = useSettingsStore();
   const course = shallowRef<CourseView | null>(null);
   const loadError = shallowRef<string | null>(null);
 
@@ -23,7 +25,7 @@ export const useCourseStore = defineStore('course', () => {
 
   async function load(): Promise<void> {
     try {
-      course.value = await client.call('course.get', {});
+      course.value = await client.call('course.get', { language: settings.activeLocale });
       loadError.value = null;
     } catch (error) {
       loadError.value = error instanceof Error ? error.message : String(error);

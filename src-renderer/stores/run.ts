@@ -104,11 +104,18 @@ export const useRunStore = defineStore('run', () => {
     await attempt(translate('notice.pause'), () => client.call('run.pause', {}));
   }
 
+  function showScript(): void {
+    const { script } = timeline.timeline;
+    if (script !== undefined) files.open(script.path);
+  }
+
   /** In the past a step replays what is recorded; at the head it executes. */
   async function step(kind: 'over' | 'into' | 'out'): Promise<void> {
     if (reasons.value['step-over'] !== null) return;
-    if (!timeline.isLive) await timeline.step('statement', 'forward');
-    else if (isPaused.value) {
+    if (!timeline.isLive) {
+      await timeline.step('statement', 'forward');
+      showScript();
+    } else if (isPaused.value) {
       await attempt(translate('notice.step'), () => client.call('run.resume', { step: kind }));
     } else await start('step');
   }
@@ -116,6 +123,7 @@ export const useRunStore = defineStore('run', () => {
   async function stepBack(): Promise<void> {
     if (reasons.value['step-back'] !== null) return;
     await timeline.step('statement', 'back');
+    showScript();
   }
 
   async function stop(): Promise<void> {

@@ -1,8 +1,8 @@
 import { defineStore } from 'pinia';
-import { shallowRef } from 'vue';
+import { shallowRef, watch } from 'vue';
 import { useLabClient } from '../api/client-context.ts';
 import { DisposableStore } from '../api/emitter.ts';
-import type { ConnectionStatus } from '../api/lab-client.ts';
+import { isConnectionLost, type ConnectionStatus } from '../api/lab-client.ts';
 import { LAB_API_VERSION, type LabView, type RunState } from '../../src-main/protocol/lab-api.ts';
 import { translate } from '../i18n/index.ts';
 import { useChecksStore } from './checks.ts';
@@ -17,9 +17,16 @@ import { useLayoutStore } from './layout.ts';
 import { useNoticesStore } from './notices.ts';
 import { useRunStore } from './run.ts';
 import { useSelectionStore } from './selection.ts';
+import { useSettingsStore } from './settings.ts';
 import { useTimelineStore } from './timeline.ts';
 import { useTraceStore } from './trace.ts';
 import { useViewsStore } from './views.ts';
+
+/** An engine that has no lab open refuses to tell its run. */
+function noLab(error: unknown): null {
+  if (isConnectionLost(error)) throw error;
+  return null;
+}
 
 const HASH = /^#lab\/([a-z0-9][a-z0-9-]{0,79})$/;
 
@@ -41,9 +48,11 @@ export const useSessionStore = defineStore('session', () => {
   const views = useViewsStore();
   const selection = useSelectionStore();
   const notices = useNoticesStore();
+  const settings = useSettingsStore();
   const isOutdated = shallowRef(false);
   const version = shallowRef('');
   const subscriptions = new DisposableStore();
+  let stopWatching = (): void => undefined;
 
   function applyRun(next: RunState): void {
     const isNewRun = next.runId > run.run.runId;
@@ -99,15 +108,34 @@ export const useSessionStore = defineStore('session', () => {
     await course.load();
   }
 
+  async function reopen(open: LabView): Promise<void> {
+    await openLab(open.id, { seed: open.seed, profile: open.profile });
+  }
+
+  /** Guides come in the language of the window. A run is not thrown away for it without being asked. */
+  async function translateLab(): Promise<void> {
+    await course.load();
+    const open = lab.lab;
+    if (open === null) return;
+    if (run.run.state === 'idle') await reopen(open);
+    else {
+      notices.add({
+        tone: 'info',
+        title: translate('notice.language'),
+        action: { label: translate('notice.languageDo'), run: () => void reopen(open) },
+      });
+    }
+  }
+
   /** The same engine goes on with the run; another one has to open the lab again. */
   async function recover(): Promise<void> {
     await course.load();
     const open = lab.lab;
     if (open === null) return;
     const knownRun = run.run.runId;
-    const found = await client.call('run.state', {});
-    if (knownRun > 0 && found.runId === knownRun) await Promise.all([refresh(), files.flush()]);
-    else await openLab(open.id, { seed: open.seed, profile: open.profile });
+    const found = await client.call('run.state', {}).catch(noLab);
+    if (knownRun > 0 && found?.runId === knownRun) await Promise.all([refresh(), files.flush()]);
+    else await reopen(open);
   }
 
   async function greet(): Promise<void> {
@@ -157,6 +185,7 @@ export const useSessionStore = defineStore('session', () => {
 
   async function start(): Promise<void> {
     subscribe();
+    stopWatching = watch(() => settings.activeLocale, translateLab);
     connection.status = client.connection;
     const [, linked] = HASH.exec(location.hash) ?? [];
     try {
@@ -170,6 +199,7 @@ export const useSessionStore = defineStore('session', () => {
 
   function reset(): void {
     subscriptions.dispose();
+    stopWatching();
     isOutdated.value = false;
     version.value = '';
   }

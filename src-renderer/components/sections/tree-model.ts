@@ -52,10 +52,24 @@ export function findPath(
   return best;
 }
 
-/** What is open at first: the chain of only children, so that one glance shows where the tree begins to fork. */
+/** A tree that opens to more rows than this hides more than it shows. */
+const MAX_OPEN_ROWS = 24;
+
+/**
+ * What is open until the learner opens or closes something: level after level as long as the tree stays short. A chain
+ * of only children costs one row a level, so it opens to where the tree begins to fork.
+ */
 export function initiallyExpanded(nodes: readonly TreeNode[]): readonly string[] {
-  const [only] = nodes;
-  const isChain = nodes.length === 1 && only !== undefined && hasChildren(only);
-  if (!isChain) return [];
-  return [only.id, ...initiallyExpanded(only.children ?? [])];
+  const open: string[] = [];
+  let level = nodes;
+  let rows = nodes.length;
+  while (level.length > 0) {
+    const parents = level.filter(hasChildren);
+    const next = parents.flatMap((node) => node.children ?? []);
+    rows += next.length;
+    if (rows > MAX_OPEN_ROWS) break;
+    open.push(...parents.map((node) => node.id));
+    level = next;
+  }
+  return open;
 }

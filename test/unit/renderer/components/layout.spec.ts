@@ -127,8 +127,13 @@ describe('tree model', () => {
     expect(visibleNodes(nodes, new Set()).map((row) => row.node.id)).toEqual(['r']);
   });
 
-  it('opens chains of only children', () => {
+  it('opens a short tree whole, and a long one as far as it stays short', () => {
     expect(initiallyExpanded(nodes)).toEqual(['r', 'c']);
+    const leaves = Array.from({ length: 40 }, (_, at) => ({ id: `l${String(at)}`, title: 'leaf' }));
+    const long = [
+      { id: 'r', title: 'root', children: [{ id: 'c', title: 'c', children: leaves }] },
+    ];
+    expect(initiallyExpanded(long)).toEqual(['r']);
   });
 
   it('finds the deepest match', () => {

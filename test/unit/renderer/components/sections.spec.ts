@@ -193,6 +193,17 @@ describe('tree section', () => {
     expect(view.text()).toContain('PASID table entry 0x11');
   });
 
+  it('opens what appears later, until the learner has opened or closed something', async () => {
+    const view = show([{ ...section, nodes: [] }]);
+    expect(view.text()).toContain('No root table is set.');
+    await view.setProps({ sections: [section] });
+    expect(view.findAll('[role="treeitem"]')).toHaveLength(6);
+    await view.get('[role="tree"]').trigger('keydown', { key: 'Home' });
+    await view.get('[role="tree"]').trigger('keydown', { key: 'ArrowLeft' });
+    await view.setProps({ sections: [{ ...section, title: 'later' }] });
+    expect(view.findAll('[role="treeitem"]')).toHaveLength(1);
+  });
+
   it('follows the ARIA tree keys', async () => {
     const view = show([section]);
     const treeElement = view.get('[role="tree"]');

@@ -45,7 +45,9 @@ describe('course home', () => {
     expect(view.findAll('[data-testid^="lab-card-"]')).toHaveLength(18);
     await view.get('[data-testid="next-step"]').trigger('click');
     await settle();
-    expect(bed.client.callsOf('lab.open')).toEqual([{ labId: '030-a-software-mdev' }]);
+    expect(bed.client.callsOf('lab.open')).toEqual([
+      { labId: '030-a-software-mdev', language: 'en' },
+    ]);
   });
 
   it('shows what the lab in hand builds on', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   addHex,
   groupDigits,
+  isSameHex,
   parseHex,
   splitHex,
   toHex,
@@ -62,6 +63,16 @@ describe('addHex and parseHex', () => {
     expect(parseHex('fee0 0000')).toBe('0xfee00000');
     expect(parseHex('xyz')).toBeNull();
     expect(parseHex('0x1_0000_0000_0000_0000')).toBeNull();
+  });
+
+  it.each([
+    ['0x0001_2345_6000', '0x123456000', true],
+    ['0xABC', '0xabc', true],
+    ['0x0', '0x0000', true],
+    ['0x10', '0x1', false],
+    ['second-stage', '0x2', false],
+  ])('compares %s and %s as numbers', (a, b, expected) => {
+    expect(isSameHex(a, b)).toBe(expected);
   });
 
   it('writes numbers at least as long as asked', () => {

@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { AppError, RPC_ERROR } from '../../../../src-main/protocol/app-error.ts';
 import type { RunState } from '../../../../src-main/protocol/lab-api.ts';
 import { useChecksStore } from '../../../../src-renderer/stores/checks.ts';
 import { useConnectionStore } from '../../../../src-renderer/stores/connection.ts';
@@ -9,6 +10,7 @@ import { useLabStore } from '../../../../src-renderer/stores/lab.ts';
 import { useNoticesStore } from '../../../../src-renderer/stores/notices.ts';
 import { useRunStore } from '../../../../src-renderer/stores/run.ts';
 import { useSessionStore } from '../../../../src-renderer/stores/session.ts';
+import { useSettingsStore } from '../../../../src-renderer/stores/settings.ts';
 import { useTimelineStore } from '../../../../src-renderer/stores/timeline.ts';
 import { useTraceStore } from '../../../../src-renderer/stores/trace.ts';
 import { createTestBed, settle, type TestBed } from '../support/render.ts';
@@ -91,9 +93,55 @@ describe('session store', () => {
       labId: LAB,
       seed: 5,
       profile: 'iommufd',
+      language: 'en',
     });
     expect(useConnectionStore().restartMessage).toBe('The engine stopped answering');
     expect(useRunStore().run.state).toBe('idle');
+  });
+
+  it('opens the lab again when the engine says that none is open', async () => {
+    await useSessionStore().start();
+    await useSessionStore().openLab(LAB);
+    bed.client.disconnect();
+    bed.client.override('run.state', () => {
+      throw new AppError('ERR_NO_LAB', 'No lab is open');
+    });
+    bed.client.reconnect();
+    await settle();
+    expect(bed.client.callsOf('lab.open')).toHaveLength(2);
+  });
+
+  it('stops a run that is still going on before it opens a lab', async () => {
+    vi.useFakeTimers();
+    await useSessionStore().start();
+    bed.client.override('lab.open', () => {
+      bed.client.restore('lab.open');
+      throw new AppError(RPC_ERROR.busy, 'A run is going on: stop it first');
+    });
+    const opening = useSessionStore().openLab(LAB);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await opening).toBe(true);
+    expect(bed.client.callsOf('run.stop')).toHaveLength(1);
+    expect(useNoticesStore().notices).toEqual([]);
+    vi.useRealTimers();
+  });
+
+  it('brings the guide in the language of the window, but asks before it ends a run', async () => {
+    await useSessionStore().start();
+    await useSessionStore().openLab(LAB);
+    const settings = useSettingsStore();
+    settings.locale = 'zh-CN';
+    await settle();
+    expect(bed.client.callsOf('course.get').at(-1)).toEqual({ language: 'zh-CN' });
+    expect(bed.client.callsOf('lab.open').at(-1)).toMatchObject({ language: 'zh-CN', seed: 7 });
+
+    await useRunStore().start('run');
+    settings.locale = 'en';
+    await settle();
+    expect(bed.client.callsOf('lab.open')).toHaveLength(2);
+    useNoticesStore().notices.at(-1)?.action?.run();
+    await settle();
+    expect(bed.client.callsOf('lab.open')).toHaveLength(3);
   });
 
   it('explains a lab that cannot be opened and stays where it is', async () => {
