@@ -5,6 +5,8 @@
  * Every call that can change the machine is one stimulus of the run: it is logged, and a replay makes it again. Addresses
  * are physical, Numbers below 2^53. Reads where nothing answers give all ones, writes there are dropped, as on a PC.
  */
+import type { ExitReason } from '../spec/cpu/vm-exit.ts';
+import type { VmcsFieldName } from '../spec/cpu/vmcs.ts';
 import type { EventKind } from '../spec/events/event.ts';
 import type { MachineConfig } from './machine-config.ts';
 
@@ -24,6 +26,52 @@ export interface PciFunctionAddress {
   readonly rid: number;
   /** `0000:6a:01.0` */
   readonly name: string;
+}
+
+/** What the hardware knows of a virtual CPU: the account of its exits and of its interrupts. */
+export interface VcpuFacts {
+  readonly name: string;
+  readonly isHalted: boolean;
+  /** Reason and qualification of the last exit, undefined before the first. */
+  readonly lastExit: { readonly reason: ExitReason; readonly qualification: number } | undefined;
+  /** Exits by reason, in the order of their numbers; reasons that never occurred are left out. */
+  readonly exits: readonly { readonly reason: ExitReason; readonly count: number }[];
+  /** Time that the exits cost. */
+  readonly exitCostNs: number;
+  readonly counters: {
+    readonly entries: number;
+    readonly postedNotifications: number;
+    readonly postedVectors: number;
+    readonly virtualInterrupts: number;
+    readonly requestedVectors: number;
+    readonly wakeups: number;
+  };
+}
+
+/** VMX operation: what a VMM does to virtual CPUs. Intel SDM volume 3, "Virtual-Machine Control Structures". */
+export interface VmxPort {
+  /** Number of a new virtual CPU with all control fields 0. */
+  createVcpu(name: string): number;
+  /** It must not run. */
+  destroyVcpu(vcpu: number): void;
+  vmread(vcpu: number, field: VmcsFieldName): bigint;
+  vmwrite(vcpu: number, field: VmcsFieldName, value: bigint): void;
+  /** VM entry. What the CPU objects to, undefined when the guest runs (or ran until an interrupt was dealt with). */
+  enterGuest(cpu: number, vcpu: number): string | undefined;
+  /** The guest did something that exits. */
+  exitGuest(cpu: number, reason: ExitReason, qualification: number): void;
+  /** The guest waits for a virtual interrupt, in guest mode. */
+  haltGuest(cpu: number): void;
+  /** The guest takes and ends its highest virtual interrupt; -1 when none is deliverable or no guest runs. */
+  takeVirtualInterrupt(cpu: number): number;
+  /** The VMM sets a vector in the virtual APIC itself. */
+  requestVirtualInterrupt(cpu: number, vcpu: number, vector: number): void;
+  /** Moves posted vectors into the virtual APIC, as a VMM does before an entry. Gives their number. */
+  syncPosted(cpu: number, vcpu: number): number;
+  hasPosted(vcpu: number): boolean;
+  /** The virtual CPU in guest mode on a CPU, -1 when the host runs there. */
+  running(cpu: number): number;
+  facts(vcpu: number): VcpuFacts;
 }
 
 export interface HardwarePort {
@@ -49,6 +97,9 @@ export interface HardwarePort {
   enqcmds(cpu: number, address: number, words: Uint32Array): EnqcmdResult;
   readMsr(cpu: number, index: number): bigint;
   writeMsr(cpu: number, index: number, value: bigint): void;
+
+  /** VMX operation; absent inside a guest, whose CPUs offer no nested virtualization. */
+  readonly vmx?: VmxPort;
 
   /** Lets simulated time pass; everything due in it happens. */
   advance(durationNs: number): void;

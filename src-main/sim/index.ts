@@ -9,6 +9,7 @@ export {
   type RecordValue,
   type TraceRecord,
 } from './core/trace-record.ts';
+export { walkEpt, type EptRead, type EptWalk } from './cpu/ept-walk.ts';
 export { EventQueue } from './core/event-queue.ts';
 export { StateHash } from './core/hash.ts';
 export { SeededRandom } from './core/random.ts';
@@ -18,6 +19,8 @@ export type {
   HardwarePort,
   PciFunctionAddress,
   PlainData,
+  VcpuFacts,
+  VmxPort,
 } from './hardware-port.ts';
 export { PLATFORM } from './hardware-port.ts';
 export { ACCESS } from './iommu/first-stage-walk.ts';
@@ -48,7 +51,7 @@ export {
   type PcieFunction,
 } from './pcie/ports.ts';
 export { MachineHardware } from './machine-hardware.ts';
-export { Machine, type MachineState } from './machine.ts';
+export { Machine, memoryRegions, type MachineState } from './machine.ts';
 export { SoftwareState } from './software-state.ts';
 export { Recorder, type Keyframe } from './timeline/recorder.ts';
 export { Replica } from './timeline/replica.ts';

@@ -8,15 +8,18 @@ import { ACCESS_UNCLAIMED, MEMORY_STORED } from '../spec/events/platform.ts';
 import type { EnqcmdResult, HardwarePort, PlainData } from './hardware-port.ts';
 import type { Machine } from './machine.ts';
 import type { MachineConfig } from './machine-config.ts';
+import { MachineVmx } from './machine-vmx.ts';
 
 const ALL_ONES = [0n, 0xffn, 0xffffn, 0n, 0xffff_ffffn, 0n, 0n, 0n, 0xffff_ffff_ffff_ffffn] as const;
 
 export class MachineHardware implements HardwarePort {
   readonly machine: Machine;
+  readonly vmx: MachineVmx;
   readonly #busSource: number;
 
   constructor(machine: Machine) {
     this.machine = machine;
+    this.vmx = new MachineVmx(machine.cpus);
     this.#busSource = machine.trace.source('bus');
   }
 
@@ -119,7 +122,8 @@ export class MachineHardware implements HardwarePort {
 
   takeInterrupt(cpu: number): number {
     const logical = this.machine.cpus.cpu(cpu);
-    const vector = logical.takeInterrupt();
+    const acknowledged = logical.takeAcknowledged();
+    const vector = acknowledged >= 0 ? acknowledged : logical.takeInterrupt();
     if (vector >= 0) {
       logical.apic.endOfInterrupt();
     }

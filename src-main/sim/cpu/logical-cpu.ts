@@ -78,6 +78,8 @@ export interface LogicalCpuState {
   readonly enqueue: EnqueueCounters;
   /** Identifier of the vCPU in guest mode, -1 in host mode. */
   readonly vcpu: number;
+  /** Vector that the last exit acknowledged and no handler took yet, -1 for none. */
+  readonly acknowledged: number;
 }
 
 const ENTERED: VmEntry = { kind: 'entered' };
@@ -96,6 +98,7 @@ export class LogicalCpu implements Snapshotable<LogicalCpuState> {
   readonly #source: number;
   readonly #options: LogicalCpuOptions;
   #vcpu: Vcpu | undefined;
+  #acknowledged: number = NO_VECTOR;
   #cpl = 0;
   #paging: PagingContext = {
     cr3: 0,
@@ -216,6 +219,13 @@ export class LogicalCpu implements Snapshotable<LogicalCpuState> {
     return this.apic.acknowledge();
   }
 
+  /** The vector that an exit acknowledged: the VMM hands it to the host's handler. `NO_VECTOR` when there is none. */
+  takeAcknowledged(): number {
+    const vector = this.#acknowledged;
+    this.#acknowledged = NO_VECTOR;
+    return vector;
+  }
+
   /**
    * Enters guest mode. Pending host interrupts are dealt with before the first guest instruction, so the CPU may be back in
    * host mode already: `vcpu` tells.
@@ -304,6 +314,7 @@ export class LogicalCpu implements Snapshotable<LogicalCpuState> {
       apic: this.apic.snapshot(),
       enqueue: this.#enqueue.snapshot(),
       vcpu: this.#vcpu?.id ?? -1,
+      acknowledged: this.#acknowledged,
     };
   }
 
@@ -315,6 +326,7 @@ export class LogicalCpu implements Snapshotable<LogicalCpuState> {
     this.apic.restore(state.apic);
     this.#enqueue.restore(state.enqueue);
     this.#vcpu = vcpu;
+    this.#acknowledged = state.acknowledged;
   }
 
   #createEnqueueUnit(): EnqueueUnit {
@@ -404,6 +416,7 @@ export class LogicalCpu implements Snapshotable<LogicalCpuState> {
     }
     this.#vcpu = undefined;
     vcpu.lastExit = { reason, qualification, vector };
+    this.#acknowledged = vector;
     vcpu.exits.record(reason);
     const seq = this.#trace.record(VM_EXITED, this.#source, vcpu.name, reason, qualification);
     const saved = this.#trace.enter(seq);

@@ -8,6 +8,7 @@ import type { MachineConfig } from '../machine-config.ts';
 import { MachineHardware } from '../machine-hardware.ts';
 import type { Machine, MachineState } from '../machine.ts';
 import type { Stimulus, StimulusCall } from './stimulus.ts';
+import { RecordedVmx } from './vmx-call.ts';
 
 export interface Keyframe {
   /** Length of the trace at the keyframe. */
@@ -28,6 +29,7 @@ export interface RecorderOptions {
 export class Recorder implements HardwarePort {
   readonly machine: Machine;
   readonly hardware: MachineHardware;
+  readonly vmx: RecordedVmx;
   readonly #recordsPerKeyframe: number;
   readonly #stimuliPerKeyframe: number;
   readonly #stimuli: Stimulus[] = [];
@@ -36,6 +38,9 @@ export class Recorder implements HardwarePort {
   constructor(machine: Machine, options: RecorderOptions = {}) {
     this.machine = machine;
     this.hardware = new MachineHardware(machine);
+    this.vmx = new RecordedVmx(this.hardware.vmx, (call) => {
+      this.#log({ op: 'vmx', call });
+    });
     this.#recordsPerKeyframe = options.recordsPerKeyframe ?? 4_096;
     this.#stimuliPerKeyframe = options.stimuliPerKeyframe ?? 4_096;
     this.#takeKeyframe();

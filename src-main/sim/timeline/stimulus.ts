@@ -7,6 +7,7 @@
 import type { EventKind } from '../../spec/events/event.ts';
 import type { PlainData } from '../hardware-port.ts';
 import type { MachineHardware } from '../machine-hardware.ts';
+import { applyVmxCall, type VmxCall } from './vmx-call.ts';
 
 export type StimulusCall =
   | { readonly op: 'memory-write'; readonly address: number; readonly bytes: Uint8Array }
@@ -36,6 +37,7 @@ export type StimulusCall =
       readonly source: string;
       readonly values: readonly (number | bigint | string | boolean)[];
     }
+  | { readonly op: 'vmx'; readonly call: VmxCall }
   | { readonly op: 'publish'; readonly key: string; readonly value: PlainData | undefined };
 
 export interface Stimulus {
@@ -86,6 +88,9 @@ export function applyStimulus(hardware: MachineHardware, stimulus: Stimulus, sto
       return;
     case 'take-interrupt':
       hardware.takeInterrupt(call.cpu);
+      return;
+    case 'vmx':
+      applyVmxCall(hardware.vmx, call.call);
       return;
     case 'emit':
       hardware.emit(call.kind, call.source, ...call.values);

@@ -1,8 +1,8 @@
 /**
- * Fields of the virtual-machine control structure that interrupts and PASID translation depend on. Intel SDM volume 3,
+ * Fields of the virtual-machine control structure that interrupts, EPT and PASID translation depend on. Intel SDM volume 3,
  * "Virtual Machine Control Structures" and appendix B.
  *
- * Guest and host register state, EPT and MSR lists belong to the VMM layer and are not declared here.
+ * Guest and host register state and MSR lists belong to the VMM layer and are not declared here.
  */
 import { address, bit, bits, ignored } from '../../bits/field.ts';
 import { defineStructure } from '../../bits/structure.ts';
@@ -21,6 +21,7 @@ export const VMCS_FIELD = {
   guestInterruptStatus: 0x0810,
   virtualApicAddress: 0x2012,
   postedInterruptDescriptorAddress: 0x2016,
+  eptPointer: 0x201a,
   eoiExitBitmap0: 0x201c,
   eoiExitBitmap1: 0x201e,
   eoiExitBitmap2: 0x2020,
@@ -55,6 +56,7 @@ export const VMCS_FIELDS: readonly VmcsField[] = [
     encoding: 0x2016,
     bits: 64,
   },
+  { name: 'eptPointer', title: 'EPT pointer', encoding: 0x201a, bits: 64 },
   { name: 'eoiExitBitmap0', title: 'EOI-exit bitmap, vectors 0-63', encoding: 0x201c, bits: 64 },
   { name: 'eoiExitBitmap1', title: 'EOI-exit bitmap, vectors 64-127', encoding: 0x201e, bits: 64 },
   { name: 'eoiExitBitmap2', title: 'EOI-exit bitmap, vectors 128-191', encoding: 0x2020, bits: 64 },
@@ -133,7 +135,11 @@ export const SecondaryControls = defineStructure({
   bytes: 4,
   source: sdm('volume 3, "Processor-Based VM-Execution Controls"'),
   fields: {
-    _i0: ignored(8, 0),
+    _i0: ignored(0),
+    ENABLE_EPT: bit(1, 'Enable EPT', {
+      note: 'Guest-physical addresses go through the tables behind the EPT pointer.',
+    }),
+    _i3: ignored(8, 2),
     VIRTUAL_INTERRUPT_DELIVERY: bit(9, 'Virtual-interrupt delivery', {
       note: 'The CPU delivers vectors of the virtual APIC to the guest by itself.',
     }),
