@@ -71,7 +71,7 @@ export function transpile(
   { path, source }: ScriptSource,
   numbers: TranspileNumbers = FIRST_FILE,
 ): TranspiledScript {
-  const file = parse(path, source);
+  const file = parse(path, source, { setParents: true });
   const facts = readModuleFacts(file);
   const problems = syntaxProblems(file);
   if (problems.length > 0) return unusable(file, facts, problems);
@@ -80,8 +80,8 @@ export function transpile(
   const hooked = hookStatements(file, facts, probes, numbers);
   const edited = hooked.edits.apply(source);
   problems.push(...decoratorProblems(file));
-  const js = blankSourceFile(parse(path, edited.text), (node) => {
-    const spliced = node.getSourceFile();
+  const spliced = parse(path, edited.text, { setParents: false });
+  const js = blankSourceFile(spliced, (node) => {
     const offset = edited.sourceOffset(node.getStart(spliced));
     problems.push(problemAt(file, offset, 'unsupported-syntax', unsupportedMessage(node)));
   });
@@ -132,14 +132,19 @@ export function problemAt(
 }
 
 /** Every file is a module, also one that imports and exports nothing: `await` is always the operator. */
-function parse(path: string, source: string): ts.SourceFile {
+function parse(
+  path: string,
+  source: string,
+  { setParents }: { readonly setParents: boolean },
+): ts.SourceFile {
   const options: ts.CreateSourceFileOptions = {
     languageVersion: ts.ScriptTarget.ESNext,
+    jsDocParsingMode: ts.JSDocParsingMode.ParseNone,
     setExternalModuleIndicator: (file) => {
       Object.assign(file, { externalModuleIndicator: true });
     },
   };
-  return ts.createSourceFile(path, source, options, true, ts.ScriptKind.TS);
+  return ts.createSourceFile(path, source, options, setParents, ts.ScriptKind.TS);
 }
 
 /** Errors of the parser, through a program of this one file: the tree's own list of them is not public. */
