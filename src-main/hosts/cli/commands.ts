@@ -1,0 +1,8 @@
+/** Every command, in the order of the help. A new command is a file in `commands/` and a line here. */
+import type { Command } from './command.ts';
+import { iommuReplay } from './commands/iommu-replay.ts';
+import { labCheck } from './commands/lab-check.ts';
+import { labList } from './commands/lab-list.ts';
+import { labRun } from './commands/lab-run.ts';
+
+export const COMMANDS: readonly Command[] = [labList, labRun, labCheck, iommuReplay];

@@ -1,0 +1,2 @@
+/** Suggestions for misspelt names, for hosts: they may not reach below the services. */
+export { didYouMean } from '../../labs-engine/closest.ts';
