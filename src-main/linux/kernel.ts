@@ -54,13 +54,19 @@ import { Iommu } from './iommu/iommu.ts';
 import { PasidPool } from './iommu/pasid-pool.ts';
 import { IrqBypass } from './irq/irq-bypass.ts';
 import { Irqs } from './irq/irq.ts';
+import { Iommufd } from './iommufd/iommufd.ts';
+import { Mdev } from './mdev/mdev.ts';
 import { Instructions } from './mm/instructions.ts';
 import { PageAllocator } from './mm/page-allocator.ts';
 import { Processes } from './mm/process.ts';
 import { UserPages } from './mm/user-pages.ts';
 import { Io } from './pci/io.ts';
 import { Msix } from './pci/msix.ts';
-import { Pci } from './pci/pci.ts';
+import { Pci, type PciDriver } from './pci/pci.ts';
+import { SystemCalls } from './uapi/system-calls.ts';
+import { createVfioMdev } from './vfio/vfio-mdev.ts';
+import { createVfioPciDriver } from './vfio/vfio-pci.ts';
+import { Vfio } from './vfio/vfio.ts';
 
 export type { KernelOptions, KernelProfile, KernelRole } from './core/core.ts';
 
@@ -82,6 +88,12 @@ export class Kernel {
   readonly ioasids: Ioasids;
   readonly aux: AuxDomains;
   readonly dma: DmaApi;
+  readonly mdev: Mdev;
+  readonly vfio: Vfio;
+  readonly iommufd: Iommufd;
+  /** Bound on request only: `kernel.pci.bind(dev, kernel.vfioPci)`. */
+  readonly vfioPci: PciDriver;
+  readonly calls: SystemCalls;
 
   constructor(options: KernelOptions) {
     const core = new Core(options);
@@ -109,6 +121,39 @@ export class Kernel {
     this.ioasids = new Ioasids(core, this.pasids);
     this.aux = new AuxDomains(core, { iommu: this.iommu, ioasids: this.ioasids, pci: this.pci });
     this.dma = new DmaApi(core, this.iommu, this.pages);
+    this.mdev = new Mdev(core, this.sysfs);
+    this.vfio = new Vfio({
+      core,
+      sysfs: this.sysfs,
+      nodes: this.nodes,
+      iommu: this.iommu,
+      aux: this.aux,
+      irqs: this.irqs,
+    });
+    this.iommufd = new Iommufd({
+      core,
+      nodes: this.nodes,
+      iommu: this.iommu,
+      irqs: this.irqs,
+      config: this.pci.config,
+    });
+    this.vfio.useIommufd(this.iommufd);
+    this.mdev.useBusDriver(createVfioMdev(this.vfio, this.iommu));
+    this.mdev.useUsage({ whenUnused: (mdev, then) => this.vfio.whenUnused(mdev, then) });
+    this.vfioPci = createVfioPciDriver({
+      core,
+      vfio: this.vfio,
+      pci: this.pci,
+      msix: this.msix,
+      irqs: this.irqs,
+      bypass: this.bypass,
+    });
+    this.calls = new SystemCalls({
+      core,
+      nodes: this.nodes,
+      sysfs: this.sysfs,
+      processes: this.processes,
+    });
   }
 
   /** Enumerates devices and turns translation on. */

@@ -20,6 +20,8 @@ export interface KernelParams {
   readonly allow_unsafe_interrupts: boolean;
   /** `vfio_iommu_type1.dma_entry_limit` */
   readonly dma_entry_limit: number;
+  /** PCI names of devices that sit behind a path without snoop control. */
+  readonly noncoherent_devices: readonly string[];
   /** Simulated time between two calls of a driver's request operation while a removal waits. */
   readonly remove_interval_ns: number;
   /** How long software polls hardware before it gives up. */
@@ -35,6 +37,7 @@ export const DEFAULT_PARAMS: KernelParams = {
   first_stage: false,
   allow_unsafe_interrupts: false,
   dma_entry_limit: 65_535,
+  noncoherent_devices: [],
   remove_interval_ns: 10_000_000_000,
   poll_timeout_ns: 1_000_000_000,
 };

@@ -12,6 +12,7 @@ import { EFAULT, EINVAL, ENOMEM, IS_ERR } from '../errno.ts';
 import { PAGE_BYTES, type PageAllocator } from './page-allocator.ts';
 import { RadixTable } from './radix-table.ts';
 import { firstStageFormat } from './table-format.ts';
+import type { PinnedRun } from './pinned-run.ts';
 import type { PageChunk, UserPages } from './user-pages.ts';
 
 const HUGE_BYTES = 2 * 1024 * 1024;
@@ -257,8 +258,41 @@ export class Mm {
     return result < 0 ? result : physical;
   }
 
-  unpin(physical: number): void {
-    this.#userPages.unpin(physical);
+  unpin(physical: number, pages = 1): void {
+    this.#userPages.unpin(physical, pages);
+  }
+
+  /** Pins a range: physically contiguous runs in order, or a negative error number and nothing pinned. */
+  pinRange(address: number, bytes: number, isWrite: boolean): readonly PinnedRun[] | number {
+    const runs: PinnedRun[] = [];
+    for (let done = 0; done < bytes;) {
+      const at = address + done;
+      const physical = this.translate(at, isWrite);
+      const leaf = physical < 0 ? undefined : this.table.lookup(at);
+      const isDevice = this.areaAt(at)?.isDevice === true;
+      const inLeaf = leaf === undefined ? 0 : leaf.input + leaf.bytes - at;
+      const size = Math.min(bytes - done, inLeaf);
+      if (leaf === undefined || isDevice || this.#userPages.pin(physical, size / PAGE_BYTES) < 0) {
+        this.unpinRuns(runs);
+        return -EFAULT;
+      }
+      const last = runs.at(-1);
+      if (last !== undefined && last.address + last.bytes === physical) {
+        runs[runs.length - 1] = { address: last.address, bytes: last.bytes + size };
+      } else {
+        runs.push({ address: physical, bytes: size });
+      }
+      done += size;
+    }
+    return runs;
+  }
+
+  unpinRuns(runs: readonly PinnedRun[]): void {
+    for (const run of runs) {
+      for (let done = 0; done < run.bytes; done += PAGE_BYTES) {
+        this.#userPages.unpin(run.address + done);
+      }
+    }
   }
 
   /** account_locked_vm: charges or uncharges pages against RLIMIT_MEMLOCK. */

@@ -55,24 +55,25 @@ export class UserPages {
     }
   }
 
-  /** Pins the page at a physical address. */
-  pin(address: number): number {
+  /** Pins pages that were allocated together. */
+  pin(address: number, pages = 1): number {
     const chunk = this.#find(address);
     if (chunk === undefined) {
       return -EFAULT;
     }
-    chunk.references += 1;
-    this.#pinned += 1;
+    chunk.references += pages;
+    this.#pinned += pages;
     return 0;
   }
 
-  unpin(address: number): void {
+  unpin(address: number, pages = 1): void {
     const chunk = this.#find(address);
-    if (chunk === undefined || this.#pinned === 0) {
+    if (chunk === undefined || this.#pinned < pages) {
       this.#core.warn(`BUG: unpin of ${toHex(address)}, which is not pinned`);
       return;
     }
-    this.#pinned -= 1;
+    this.#pinned -= pages;
+    chunk.references -= pages - 1;
     this.drop(chunk);
   }
 

@@ -277,6 +277,18 @@ export class IntelIommu {
     this.#putDid(domain);
   }
 
+  /** Turns hardware dirty flags on or off for everything that uses the domain (SSADE in the PASID entries). */
+  setDirtyTracking(domain: IommuDomain, isOn: boolean): void {
+    domain.isDirtyTrackingOn = isOn;
+    domain.publish();
+    for (const { dev, pasid } of domain.attachments) {
+      const info = this.#infos.get(dev);
+      if (info !== undefined) {
+        this.entries.replace(info, pasid, domain);
+      }
+    }
+  }
+
   // ---- parts ---------------------------------------------------------------------------------------------------------
 
   #enter(

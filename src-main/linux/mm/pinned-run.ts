@@ -1,0 +1,5 @@
+/** A physically contiguous run of pinned pages. */
+export interface PinnedRun {
+  readonly address: number;
+  readonly bytes: number;
+}
