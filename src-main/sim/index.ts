@@ -40,7 +40,13 @@ export {
 export { decodeCompletionRecord, decodeDescriptor } from './devices/dsa/decode.ts';
 export { DsaDevice } from './devices/dsa/dsa-device.ts';
 export type { DsaInspector, WqView } from './devices/dsa/inspect.ts';
+export { NicDevice } from './devices/nic/nic-device.ts';
+export type { NicInspector, QueuePairView, RingView } from './devices/nic/inspect.ts';
+export type { PacketOutcome, SeenPacket } from './devices/nic/packet-ring.ts';
+export { formatMac } from './devices/nic/frame.ts';
+export { toPcap } from './devices/nic/pcap.ts';
 export type { InterruptEntry } from './pcie/interrupt-table.ts';
+export { deviceIssues, type DeviceIssue } from './devices/registry.ts';
 export { FrameStore } from './memory/frame-store.ts';
 export { PhysicalMemory, type MemoryRegion } from './memory/physical-memory.ts';
 export {

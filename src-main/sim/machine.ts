@@ -22,6 +22,7 @@ import { FrameStore } from './memory/frame-store.ts';
 import { PhysicalMemory, type MemoryRegion, type MemorySnapshot } from './memory/physical-memory.ts';
 import { AddressMap } from './pcie/address-map.ts';
 import { Fabric } from './pcie/fabric.ts';
+import type { PcieFunction } from './pcie/ports.ts';
 import { SoftwareState, type SoftwareStateSnapshot } from './software-state.ts';
 
 const MIB = 2 ** 20;
@@ -122,7 +123,12 @@ export class Machine implements Snapshotable<MachineState> {
       invariant(rid !== undefined, `Device ${device.name}: ${device.bdf} is no bus:device.function`);
       this.fabric.add(
         rid,
-        createDevice(device, { port: this.fabric.portOf(rid), queue: this.queue, trace: this.trace }),
+        createDevice(device, {
+          port: this.fabric.portOf(rid),
+          queue: this.queue,
+          trace: this.trace,
+          functions: this.fabric,
+        }),
       );
     }
     this.addressMap = new AddressMap(this.fabric, [
@@ -137,6 +143,11 @@ export class Machine implements Snapshotable<MachineState> {
       },
     ]);
     this.#placeBars();
+  }
+
+  /** Virtual functions come and go with their physical one, which keeps their state. */
+  #physicalFunctions(): readonly PcieFunction[] {
+    return [...this.fabric.functions().values()].filter((d) => d.isVirtual !== true);
   }
 
   /** Firmware's part: every BAR gets an address and the functions answer to it. */
@@ -166,7 +177,7 @@ export class Machine implements Snapshotable<MachineState> {
       random: this.random.snapshot(),
       unit: this.unit.snapshot(),
       cpus: this.cpus.snapshot(),
-      devices: Object.fromEntries([...this.fabric.functions()].map(([, d]) => [d.name, d.snapshot()])),
+      devices: Object.fromEntries(this.#physicalFunctions().map((d) => [d.name, d.snapshot()])),
       software: this.software.snapshot(),
     };
   }
@@ -178,7 +189,7 @@ export class Machine implements Snapshotable<MachineState> {
     this.random.restore(state.random);
     this.unit.restore(state.unit as never);
     this.cpus.restore(state.cpus as never);
-    for (const device of this.fabric.functions().values()) {
+    for (const device of this.#physicalFunctions()) {
       device.restore(state.devices[device.name]);
     }
     this.software.restore(state.software);

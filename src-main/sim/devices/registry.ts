@@ -2,15 +2,19 @@
 import type { EventQueue } from '../core/event-queue.ts';
 import type { Trace } from '../core/trace.ts';
 import type { DeviceConfig } from '../machine-config.ts';
-import type { PcieFunction, UpstreamPort } from '../pcie/ports.ts';
-import type { DsaConfig } from './dsa/config.ts';
+import type { FunctionHost, PcieFunction, UpstreamPort } from '../pcie/ports.ts';
+import { configIssues, settingsOf, type DsaConfig } from './dsa/config.ts';
 import { createDsaDevice } from './dsa/dsa-device.ts';
+import { nicConfigIssues, nicSettings, type NicConfig } from './nic/config.ts';
+import { NicDevice } from './nic/nic-device.ts';
 import { PlainFunction, type PlainFunctionConfig } from './plain/plain-function.ts';
 
 export interface DeviceContext {
   readonly port: UpstreamPort;
   readonly queue: EventQueue;
   readonly trace: Trace;
+  /** Where a physical function puts virtual ones. */
+  readonly functions: FunctionHost;
 }
 
 type DeviceFactory = (config: DeviceConfig, context: DeviceContext) => PcieFunction;
@@ -18,6 +22,8 @@ type DeviceFactory = (config: DeviceConfig, context: DeviceContext) => PcieFunct
 const FACTORIES: Readonly<Partial<Record<DeviceConfig['kind'], DeviceFactory>>> = {
   dsa: ({ name, options }, context) =>
     createDsaDevice({ name, config: (options ?? {}) as DsaConfig, ...context }) as PcieFunction,
+  nic: ({ name, options }, context) =>
+    new NicDevice({ name, config: (options ?? {}) as NicConfig, ...context }) as PcieFunction,
   plain: ({ name, options }, { port, trace }) =>
     new PlainFunction(name, options as unknown as PlainFunctionConfig, port, trace) as PcieFunction,
 };
@@ -28,4 +34,24 @@ export function createDevice(config: DeviceConfig, context: DeviceContext): Pcie
     throw new Error(`Device ${config.name}: there is no device model ${config.kind}`);
   }
   return factory(config, context);
+}
+
+export interface DeviceIssue {
+  /** Setting below `options`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What is wrong with a device's settings, for the user. Empty when they make a device. */
+export function deviceIssues({ kind, name, options }: DeviceConfig): readonly DeviceIssue[] {
+  switch (kind) {
+    case 'dsa':
+      return configIssues(settingsOf((options ?? {}) as DsaConfig));
+    case 'nic':
+      return nicConfigIssues(nicSettings((options ?? {}) as NicConfig));
+    default:
+      return FACTORIES[kind] === undefined
+        ? [{ path: '', message: `Device ${name}: this version has no device model ${kind}` }]
+        : [];
+  }
 }

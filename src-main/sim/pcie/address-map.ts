@@ -4,7 +4,7 @@
  */
 import { numberOf } from '../../bits/u64.ts';
 import type { Fabric } from './fabric.ts';
-import type { BlockWriteKind, BlockWriteResult } from './ports.ts';
+import type { BlockWriteKind, BlockWriteResult, PcieFunction } from './ports.ts';
 
 /** A block of addresses and what answers there. Offsets are relative to the block. */
 export interface MmioTarget {
@@ -31,6 +31,7 @@ const BAR_IO = 1;
 export class AddressMap {
   #ranges: readonly Range[] = [];
   #last: Range | undefined;
+  #revision = -1;
   readonly #fixed: readonly Range[];
   readonly #fabric: Fabric;
 
@@ -42,6 +43,9 @@ export class AddressMap {
 
   /** The block that holds the address; `address - base` is the offset in it. */
   find(address: number): { readonly base: number; readonly target: MmioTarget } | undefined {
+    if (this.#revision !== this.#fabric.revision) {
+      this.rebuild();
+    }
     const last = this.#last;
     if (last !== undefined && address >= last.base && address < last.end) {
       return last;
@@ -72,31 +76,39 @@ export class AddressMap {
   rebuild(): void {
     const ranges: Range[] = [...this.#fixed];
     for (const device of this.#fabric.functions().values()) {
-      if ((device.configRead(COMMAND, 2) & MEMORY_SPACE_ENABLE) === 0) {
-        continue;
-      }
       for (let bar = 0; bar < device.barBytes.length; bar++) {
         const bytes = device.barBytes[bar] ?? 0;
-        const low = device.configRead(BAR_FIRST + bar * 4, 4);
-        if (bytes === 0 || (low & BAR_IO) !== 0) {
-          continue;
-        }
-        const high = (low & BAR_TYPE_MASK) === BAR_TYPE_64 ? device.configRead(BAR_FIRST + bar * 4 + 4, 4) : 0;
-        const base = numberOf(high, low & ~0xf);
+        const base = bytes === 0 ? 0 : addressOf(device, bar);
         if (base !== 0) {
-          ranges.push({
-            base,
-            end: base + bytes,
-            target: {
-              read: (offset, size) => device.mmioRead(bar, offset, size),
-              write: (offset, size, value) => device.mmioWrite(bar, offset, size, value),
-              blockWrite: (offset, words, kind) => device.blockWrite(bar, offset, words, kind),
-            },
-          });
+          ranges.push({ base, end: base + bytes, target: targetOf(device, bar) });
         }
       }
     }
+    this.#revision = this.#fabric.revision;
     this.#ranges = ranges;
     this.#last = undefined;
   }
+}
+
+/** Where a BAR answers, 0: nowhere. */
+function addressOf(device: PcieFunction, bar: number): number {
+  if (device.barAddress !== undefined) {
+    return device.barAddress(bar);
+  }
+  const low = device.configRead(BAR_FIRST + bar * 4, 4);
+  const isOn = (device.configRead(COMMAND, 2) & MEMORY_SPACE_ENABLE) !== 0;
+  if (!isOn || (low & BAR_IO) !== 0) {
+    return 0;
+  }
+  const is64Bit = (low & BAR_TYPE_MASK) === BAR_TYPE_64;
+  const high = is64Bit ? device.configRead(BAR_FIRST + bar * 4 + 4, 4) : 0;
+  return numberOf(high, low & ~0xf);
+}
+
+function targetOf(device: PcieFunction, bar: number): MmioTarget {
+  return {
+    read: (offset, size) => device.mmioRead(bar, offset, size),
+    write: (offset, size, value) => device.mmioWrite(bar, offset, size, value),
+    blockWrite: (offset, words, kind) => device.blockWrite(bar, offset, words, kind),
+  };
 }

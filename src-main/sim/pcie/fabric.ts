@@ -19,6 +19,7 @@ import {
   ADDRESS_TYPE,
   COMPLETION,
   type CompletionStatus,
+  type FunctionHost,
   type MemoryRequest,
   type PageRequest,
   type PageResponseCode,
@@ -30,12 +31,13 @@ import {
 
 const FRAME_MASK = 0xfff;
 
-export class Fabric implements DeviceTlbPort {
+export class Fabric implements DeviceTlbPort, FunctionHost {
   readonly #functions = new Map<number, PcieFunction>();
   readonly #memory: PhysicalMemory;
   readonly #trace: Trace;
   readonly #source: number;
   #unit: RemappingUnit | undefined;
+  #revision = 0;
 
   constructor(memory: PhysicalMemory, trace: Trace) {
     this.#memory = memory;
@@ -52,12 +54,23 @@ export class Fabric implements DeviceTlbPort {
     return this.#unit as RemappingUnit;
   }
 
+  /** Changes whenever functions or their BARs come, go or move on their own account. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   add(rid: number, device: PcieFunction): void {
     this.#functions.set(rid, device);
+    this.#revision++;
   }
 
   remove(rid: number): void {
     this.#functions.delete(rid);
+    this.#revision++;
+  }
+
+  barsMoved(): void {
+    this.#revision++;
   }
 
   find(rid: number): PcieFunction | undefined {

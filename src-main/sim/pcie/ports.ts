@@ -136,9 +136,23 @@ export type BlockWriteResult = 'accepted' | 'retry' | 'dropped';
 
 export type ResetKind = 'power-on' | 'function-level';
 
+/** Where a physical function puts its virtual functions: the fabric. */
+export interface FunctionHost {
+  portOf(rid: number): UpstreamPort;
+  find(rid: number): PcieFunction | undefined;
+  add(rid: number, device: PcieFunction): void;
+  remove(rid: number): void;
+  /** BARs that `PcieFunction.barAddress` tells of have other addresses now. */
+  barsMoved(): void;
+}
+
 /** A PCIe function as the fabric sees it. */
 export interface PcieFunction<S = unknown> extends Snapshotable<S> {
   readonly name: string;
+  /** A virtual function: its physical function creates it, removes it and keeps its state. */
+  readonly isVirtual?: boolean;
+  /** Address of a BAR that is not in the function's own configuration space, 0 when it answers nowhere. */
+  barAddress?(bar: number): number;
   /** Size of each BAR in bytes, 0 for none; index 0 to 5. A 64-bit BAR takes two indexes, the second is 0. */
   readonly barBytes: readonly number[];
   configRead(offset: number, bytes: 1 | 2 | 4): number;
