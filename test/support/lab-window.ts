@@ -51,7 +51,7 @@ export class LabWindow {
   }
 
   async paste(text: string): Promise<void> {
-    await this.page.evaluate((t) => navigator.clipboard.writeText(t), text);
+    await this.page.evaluate(`navigator.clipboard.writeText(${JSON.stringify(text)})`);
     await this.page.keyboard.press('Control+V');
   }
 
