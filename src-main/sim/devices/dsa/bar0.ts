@@ -10,6 +10,7 @@ import { REGISTER_IGNORED } from '../../../spec/events/dsa.ts';
 import { MMIO_REFUSED } from '../../../spec/events/pcie.ts';
 import { accessProblem } from '../../core/register-file.ts';
 import type { Trace } from '../../core/trace.ts';
+import { ImsTable } from '../../pcie/ims-table.ts';
 import { MsixTable } from '../../pcie/msix-table.ts';
 import { tableRanges, type DsaSettings, type DsaTablePlaces } from './config.ts';
 import type { GroupConfigTable } from './group-config-table.ts';
@@ -26,7 +27,7 @@ const OCCUPANCY_WORD = 6;
 const THRESHOLD_WORD = 1;
 const OCCUPANCY_LIMIT_WORD = 5;
 const GENERATED = 0x1_0000;
-const CONTROL = { mask: 1, pending: 2, ignore: 4, pasidEnable: 8 } as const;
+const PERMISSION = { ignore: 4, pasidEnable: 8 } as const;
 
 export interface Bar0Units {
   readonly settings: DsaSettings;
@@ -57,10 +58,12 @@ export class Bar0 {
   readonly #u: Bar0Units;
   readonly #tables: readonly Table[];
   readonly #msix: MsixTable;
+  readonly #ims: ImsTable;
 
   constructor(units: Bar0Units) {
     this.#u = units;
     this.#msix = new MsixTable(units.interrupts.msix);
+    this.#ims = new ImsTable(units.interrupts.ims);
     this.#tables = tableRanges(units.settings).map((range) => ({
       ...range,
       ...this.#accessors(range.name),
@@ -176,7 +179,7 @@ export class Bar0 {
         };
       case 'ims':
         return {
-          read: (index) => this.#readIms(index),
+          read: (index) => Number(this.#ims.read(index * 4, 4)),
           write: (index, value, mask) => this.#writeIms(index, value, mask),
         };
       case 'interDomain':
@@ -227,8 +230,8 @@ export class Bar0 {
       return 0;
     }
     return (
-      ((msix.isIgnored(entry) ? CONTROL.ignore : 0) |
-        (msix.isPasidEnabled(entry) ? CONTROL.pasidEnable : 0) |
+      ((msix.isIgnored(entry) ? PERMISSION.ignore : 0) |
+        (msix.isPasidEnabled(entry) ? PERMISSION.pasidEnable : 0) |
         (msix.pasidField(entry) << 12)) >>>
       0
     );
@@ -241,57 +244,22 @@ export class Bar0 {
     const merged = merge(this.#readPermission(index), value, byteMask);
     this.#u.interrupts.msix.setPermissionFields(
       index >>> 1,
-      (merged & CONTROL.ignore) !== 0,
-      (merged & CONTROL.pasidEnable) !== 0,
+      (merged & PERMISSION.ignore) !== 0,
+      (merged & PERMISSION.pasidEnable) !== 0,
       merged >>> 12,
     );
     return '';
   }
 
-  #readIms(index: number): number {
-    const { ims } = this.#u.interrupts;
-    const entry = Math.floor(index / IMS_ENTRY_WORDS);
-    const part = index % IMS_ENTRY_WORDS;
-    if (part < 3) {
-      return ims.message(entry, part as 0 | 1 | 2);
-    }
-    return (
-      ((ims.isMasked(entry) ? CONTROL.mask : 0) |
-        (ims.isPending(entry) ? CONTROL.pending : 0) |
-        (ims.isIgnored(entry) ? CONTROL.ignore : 0) |
-        (ims.isPasidEnabled(entry) ? CONTROL.pasidEnable : 0) |
-        (ims.pasidField(entry) << 12)) >>>
-      0
-    );
-  }
-
   #writeIms(index: number, value: number, byteMask: number): string {
-    const { ims } = this.#u.interrupts;
-    const entry = Math.floor(index / IMS_ENTRY_WORDS);
+    const offset = index * 4;
+    const merged = merge(Number(this.#ims.read(offset, 4)), value, byteMask);
+    this.#ims.write(offset, 4, BigInt(merged));
     const part = index % IMS_ENTRY_WORDS;
-    const merged = merge(this.#readIms(index), value, byteMask);
-    switch (part) {
-      case 0:
-        if (merged >>> 20 !== IMS_ADDRESS_UPPER) {
-          return 'the address of an IMS entry must lie in the interrupt range FEE0_0000h';
-        }
-        ims.setMessage(entry, 0, (merged & ~3) >>> 0);
-        return '';
-      case 1:
-        return merged === 0 ? '' : 'the upper half of an IMS address must be 0';
-      case 2:
-        ims.setMessage(entry, 2, merged);
-        return '';
-      default:
-        ims.setPermissionFields(
-          entry,
-          (merged & CONTROL.ignore) !== 0,
-          (merged & CONTROL.pasidEnable) !== 0,
-          merged >>> 12,
-        );
-        ims.setMasked(entry, (merged & CONTROL.mask) !== 0);
-        return '';
+    if (part === 0 && merged >>> 20 !== IMS_ADDRESS_UPPER) {
+      return 'the address of an IMS entry must lie in the interrupt range FEE0_0000h';
     }
+    return part === 1 && merged !== 0 ? 'the upper half of an IMS address must be 0' : '';
   }
 }
 

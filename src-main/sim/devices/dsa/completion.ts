@@ -171,9 +171,7 @@ export class Completion {
           : STATUS.batchAfterRecordFault;
       return true;
     }
-    const low = job.words[2] as number;
-    const high = job.words[3] as number;
-    const latency = this.#memory.translate(job, high, low, true);
+    const latency = this.#memory.translateRecord(job);
     if (latency < 0) {
       if (latency === TRANSLATION.pageFault && job.usesPrs === 1 && job.isRecordRefused === 0) {
         return false;

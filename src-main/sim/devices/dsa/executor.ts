@@ -258,7 +258,7 @@ export class Executor {
     if ((job.flags & FLAG.recordAddressValid) !== 0 && job.isRecordRefused === 0) {
       const high = job.words[3] as number;
       const low = job.words[2] as number;
-      const latency = this.#u.memory.translate(job, high, low, true);
+      const latency = this.#u.memory.translateRecord(job);
       if (latency < 0 && latency === TRANSLATION.pageFault && job.usesPrs === 1) {
         this.#waitForPage(job, JOB_STATE.waitingForRecordPage, high, low, true);
         return;

@@ -7,6 +7,7 @@
 import { INTERRUPT_HELD, INTERRUPT_SENT } from '../../../spec/events/dsa.ts';
 import type { Snapshotable } from '../../core/snapshot.ts';
 import type { Trace } from '../../core/trace.ts';
+import { IMS_RESET_ADDRESS } from '../../pcie/ims-table.ts';
 import {
   InterruptTable,
   RAISE,
@@ -21,7 +22,6 @@ export type TableNumber = (typeof TABLE)[keyof typeof TABLE];
 
 export const INVALID_INDEX = -1;
 const HANDLES = 0x1_0000;
-const IMS_RESET_ADDRESS = 0xfee0_0000;
 
 interface LiveHandle {
   readonly handle: number;

@@ -107,6 +107,11 @@ const NUMBER_FIELDS = [
   'isRecordRefused',
   'isRecordWritten',
   'reportCode',
+  'hasRecordTranslation',
+  'recordHigh',
+  'recordLow',
+  'isRecordUntranslated',
+  'recordEpoch',
   'startedNs',
 ] as const;
 type NumberField = (typeof NUMBER_FIELDS)[number];
@@ -200,6 +205,12 @@ export class Job {
   isRecordWritten = 0;
   /** Error to report beside or instead of the record. */
   reportCode = 0;
+  /** Translation of the record address, good while the device TLB is in the same epoch. */
+  hasRecordTranslation = 0;
+  recordHigh = 0;
+  recordLow = 0;
+  isRecordUntranslated = 0;
+  recordEpoch = 0;
   startedNs = 0;
 
   constructor(index: number) {
@@ -242,6 +253,7 @@ export class Job {
     this.isRecordRefused = 0;
     this.isRecordWritten = 0;
     this.reportCode = 0;
+    this.hasRecordTranslation = 0;
     this.domain1Pasid = -1;
     this.domain1Priv = 0;
     this.domain2Pasid = -1;

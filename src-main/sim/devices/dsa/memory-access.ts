@@ -91,6 +91,28 @@ export class MemoryAccess {
     return this.#translate(job, 0, high, low, isWrite);
   }
 
+  /**
+   * Latency of translating the address of a job's completion record. The translation is kept with the job, and taken again
+   * only if an invalidation came since. `writeHere` goes there afterwards.
+   */
+  translateRecord(job: Job): number {
+    if (job.hasRecordTranslation === 1 && job.recordEpoch === this.#atc.epoch) {
+      this.#high = job.recordHigh;
+      this.#low = job.recordLow;
+      this.#isUntranslated = job.isRecordUntranslated === 1;
+      return 0;
+    }
+    const latency = this.#translate(job, 0, job.words[3] as number, job.words[2] as number, true);
+    if (latency >= 0) {
+      job.hasRecordTranslation = 1;
+      job.recordHigh = this.#high;
+      job.recordLow = this.#low;
+      job.isRecordUntranslated = this.#isUntranslated ? 1 : 0;
+      job.recordEpoch = this.#atc.epoch;
+    }
+    return latency;
+  }
+
   /** Reads what access `i` names. Gives a completion status. */
   read(job: Job, i: number, into: Uint8Array, offset: number): number {
     const kind = job.accessKind(i);
