@@ -31,7 +31,9 @@ export interface FieldRowData {
 
 /** `[63:12]`, `[0]`, `[63:52],[15:12]`. */
 export function formatBits(field: Field): string {
-  return field.spec.parts.map((p) => (p.high === p.low ? `[${p.high}]` : `[${p.high}:${p.low}]`)).join(',');
+  return field.spec.parts
+    .map((p) => (p.high === p.low ? `[${p.high}]` : `[${p.high}:${p.low}]`))
+    .join(',');
 }
 
 function formatValue(field: Field, value: bigint): string {
@@ -77,7 +79,9 @@ export function fieldRows<F extends FieldMap>(
         value: formatValue(field, value),
         source: formatSource(source),
         isReserved: spec.role !== 'value' || isGone,
-        ...(isGone ? { meaning: `Reserved: this unit does not report ${missing.join(' and ')}` } : {}),
+        ...(isGone
+          ? { meaning: `Reserved: this unit does not report ${missing.join(' and ')}` }
+          : {}),
         ...(!isGone && spec.note !== undefined ? { meaning: spec.note } : {}),
         ...(spec.access === undefined ? {} : { access: spec.access }),
         ...(violated.has(field.name) ? { isViolated: true } : {}),

@@ -7,17 +7,7 @@
 
 /** Access types of registers as VT-d 5.10 section 11.1 and PCIe name them. Structures in memory use `RW`. */
 export type Access =
-  | 'RO'
-  | 'RW'
-  | 'WO'
-  | 'RW1C'
-  | 'RW1CS'
-  | 'RWS'
-  | 'ROS'
-  | 'RWL'
-  | 'RsvdP'
-  | 'RsvdZ'
-  | 'HwInit';
+  'RO' | 'RW' | 'WO' | 'RW1C' | 'RW1CS' | 'RWS' | 'ROS' | 'RWL' | 'RsvdP' | 'RsvdZ' | 'HwInit';
 
 /** What bits without a meaning are. `reserved` must be zero, `ignored` may hold anything. */
 export type FieldRole = 'value' | 'reserved' | 'ignored';
@@ -73,12 +63,22 @@ export function bit(index: number, title: string, options: FieldOptions = {}): F
 }
 
 /** Up to 32 bits, decoded as a number. */
-export function bits(high: number, low: number, title: string, options: FieldOptions = {}): FieldSpec<number> {
+export function bits(
+  high: number,
+  low: number,
+  title: string,
+  options: FieldOptions = {},
+): FieldSpec<number> {
   return make([{ high, low }], title, 'value', false, options);
 }
 
 /** More than 32 bits, decoded as a bigint. */
-export function wide(high: number, low: number, title: string, options: FieldOptions = {}): FieldSpec<bigint> {
+export function wide(
+  high: number,
+  low: number,
+  title: string,
+  options: FieldOptions = {},
+): FieldSpec<bigint> {
   return make([{ high, low }], title, 'value', true, options);
 }
 
@@ -129,7 +129,11 @@ export function splitAddress(
 }
 
 /** Must be zero; a violation is reported. */
-export function reserved(high: number, low: number = high, options: FieldOptions = {}): FieldSpec<bigint> {
+export function reserved(
+  high: number,
+  low: number = high,
+  options: FieldOptions = {},
+): FieldSpec<bigint> {
   return make([{ high, low }], 'Reserved', 'reserved', true, options);
 }
 

@@ -74,7 +74,13 @@ function piecesOf(spec: FieldSpec): { readonly pieces: readonly Piece[]; readonl
       const word = low >>> 5;
       const high = Math.min(part.high, word * 32 + 31);
       const shift = low & 31;
-      pieces.push({ word, shift, mask: maskOf(high & 31, shift), width: high - low + 1, valueShift });
+      pieces.push({
+        word,
+        shift,
+        mask: maskOf(high & 31, shift),
+        width: high - low + 1,
+        valueShift,
+      });
       valueShift += high - low + 1;
       low = high + 1;
     }
@@ -91,7 +97,10 @@ function buildFields(name: string, widthBits: number, specs: FieldMap): readonly
         `${name}.${fieldName}: bits ${part.high}:${part.low} do not fit in ${widthBits} bits`,
       );
       for (let b = part.low; b <= part.high; b++) {
-        invariant(owner[b] === undefined, `${name}: bit ${b} is in ${owner[b]} and in ${fieldName}`);
+        invariant(
+          owner[b] === undefined,
+          `${name}: bit ${b} is in ${owner[b]} and in ${fieldName}`,
+        );
         owner[b] = fieldName;
       }
     }
@@ -102,7 +111,10 @@ function buildFields(name: string, widthBits: number, specs: FieldMap): readonly
       `${name}.${fieldName}: reserved and ignored fields start with an underscore, others do not`,
     );
     for (const [label, value] of Object.entries(spec.values ?? {})) {
-      invariant(value >= 0 && value < 2 ** width, `${name}.${fieldName}: value ${label} = ${value} does not fit`);
+      invariant(
+        value >= 0 && value < 2 ** width,
+        `${name}.${fieldName}: value ${label} = ${value} does not fit`,
+      );
     }
     return {
       name: fieldName,
@@ -135,7 +147,13 @@ function readNumber(words: ArrayLike<number>, field: Field, offset: number): num
   return value >>> 0;
 }
 
-function writeField(words: Uint32Array, field: Field, value: number | bigint, offset: number, owner: string): void {
+function writeField(
+  words: Uint32Array,
+  field: Field,
+  value: number | bigint,
+  offset: number,
+  owner: string,
+): void {
   const shift = BigInt(field.spec.addressShift);
   const full = BigInt(value);
   const stored = full >> shift;
@@ -186,8 +204,15 @@ function addReservedBits(mask: Uint32Array, field: Field, context: LayoutContext
   }
 }
 
-export function buildLayout<const F extends FieldMap>(name: string, widthBits: number, specs: F): Layout<F> {
-  invariant(widthBits % 32 === 0 && widthBits <= 512, `${name}: ${widthBits} bits are not 1 to 16 words`);
+export function buildLayout<const F extends FieldMap>(
+  name: string,
+  widthBits: number,
+  specs: F,
+): Layout<F> {
+  invariant(
+    widthBits % 32 === 0 && widthBits <= 512,
+    `${name}: ${widthBits} bits are not 1 to 16 words`,
+  );
   const fields = buildFields(name, widthBits, specs);
   const byName = new Map(fields.map((f) => [f.name, f]));
   const valueFields = fields.filter((f) => f.spec.role === 'value');
@@ -223,7 +248,8 @@ export function buildLayout<const F extends FieldMap>(name: string, widthBits: n
       return out;
     },
     get: (source, f, offset = 0) => readField(source, f, offset),
-    set: (target, fieldName, value, offset = 0) => writeField(target, field(fieldName), value, offset, name),
+    set: (target, fieldName, value, offset = 0) =>
+      writeField(target, field(fieldName), value, offset, name),
     reservedMask(context) {
       const mask = new Uint32Array(words);
       for (const f of fields) {

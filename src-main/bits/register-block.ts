@@ -43,7 +43,8 @@ export interface RegisterBlock {
 function widen(name: string, spec: RegisterSpec<FieldMap>): FieldMap {
   const missing = spec.bytes * 8;
   invariant(
-    spec.bytes >= 4 || !Object.values(spec.fields).some((f) => f.parts.some((p) => p.high >= missing)),
+    spec.bytes >= 4 ||
+      !Object.values(spec.fields).some((f) => f.parts.some((p) => p.high >= missing)),
     `${name}: a field exceeds ${missing} bits`,
   );
   return spec.bytes >= 4
@@ -60,7 +61,10 @@ function widen(name: string, spec: RegisterSpec<FieldMap>): FieldMap {
       };
 }
 
-export function defineRegister<const F extends FieldMap>(name: string, spec: RegisterSpec<F>): Register<F> {
+export function defineRegister<const F extends FieldMap>(
+  name: string,
+  spec: RegisterSpec<F>,
+): Register<F> {
   invariant(
     spec.offset % Math.min(spec.bytes, 8) === 0,
     `${name}: offset ${toHex(spec.offset)} is not aligned to ${spec.bytes} bytes`,
@@ -79,7 +83,11 @@ export function defineRegister<const F extends FieldMap>(name: string, spec: Reg
 }
 
 /** The same register at another place (table of registers, capability-dependent offset). */
-export function placeRegister<F extends FieldMap>(register: Register<F>, offset: number, name = register.name): Register<F> {
+export function placeRegister<F extends FieldMap>(
+  register: Register<F>,
+  offset: number,
+  name = register.name,
+): Register<F> {
   return { ...register, offset, name };
 }
 
@@ -92,7 +100,10 @@ export function defineRegisterBlock(name: string, registers: readonly Register[]
       `${name}: ${register.name} at ${toHex(register.offset)} overlaps ${next?.name ?? ''}`,
     );
   }
-  invariant(new Set(sorted.map((r) => r.name)).size === sorted.length, `${name}: register names repeat`);
+  invariant(
+    new Set(sorted.map((r) => r.name)).size === sorted.length,
+    `${name}: register names repeat`,
+  );
   return { name, registers: sorted };
 }
 
@@ -105,12 +116,19 @@ export function refineRegister<F extends FieldMap>(
   change: (field: Field) => Partial<FieldOptions> | undefined,
 ): Register<F> {
   const fields = register.fields.map((f) => [f.name, { ...f.spec, ...change(f) }] as const);
-  const layout = buildLayout(register.name, register.widthBits, Object.fromEntries(fields) as unknown as F);
+  const layout = buildLayout(
+    register.name,
+    register.widthBits,
+    Object.fromEntries(fields) as unknown as F,
+  );
   return { ...register, ...layout };
 }
 
 /** Fields whose capability is absent become reserved: they read as zero and ignore writes. */
-export function gateRegister<F extends FieldMap>(register: Register<F>, context: LayoutContext): Register<F> {
+export function gateRegister<F extends FieldMap>(
+  register: Register<F>,
+  context: LayoutContext,
+): Register<F> {
   return refineRegister(register, ({ spec }) =>
     spec.role === 'value' && missingCapabilities(spec, context).length > 0
       ? { access: 'RsvdZ', reset: 0 }
@@ -119,7 +137,10 @@ export function gateRegister<F extends FieldMap>(register: Register<F>, context:
 }
 
 /** Reset values of one instance, by field name; other fields keep theirs. */
-export function withResets<F extends FieldMap>(register: Register<F>, values: Partial<Values<F>>): Register<F> {
+export function withResets<F extends FieldMap>(
+  register: Register<F>,
+  values: Partial<Values<F>>,
+): Register<F> {
   const given = new Map(Object.entries(values as Readonly<Record<string, number | bigint>>));
   for (const name of given.keys()) {
     register.field(name);

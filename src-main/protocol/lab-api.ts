@@ -130,7 +130,11 @@ export interface RunState {
   readonly runId: number;
   readonly position?: { readonly path: string; readonly line: number };
   /** Innermost first; only while paused. */
-  readonly stack?: readonly { readonly name: string; readonly path: string; readonly line: number }[];
+  readonly stack?: readonly {
+    readonly name: string;
+    readonly path: string;
+    readonly line: number;
+  }[];
   readonly locals?: readonly { readonly name: string; readonly value: string }[];
   readonly problems: readonly ScriptProblem[];
   /** Why it stopped, in one sentence. */
@@ -152,7 +156,11 @@ export interface TimelineState {
   readonly stateHash: string;
   readonly traceHash: string;
   /** Records worth a mark on the timeline: faults, completions, script lines that stopped. */
-  readonly marks: readonly { readonly event: number; readonly tone: 'fault' | 'good' | 'warning'; readonly title: string }[];
+  readonly marks: readonly {
+    readonly event: number;
+    readonly tone: 'fault' | 'good' | 'warning';
+    readonly title: string;
+  }[];
 }
 
 export interface TraceRow {
@@ -178,7 +186,11 @@ export interface TraceRecordView extends TraceRow {
   /** What this kind of record means, one teaching sentence. */
   readonly meaning: string;
   readonly sourceSection: string;
-  readonly data: readonly { readonly name: string; readonly value: string; readonly title: string }[];
+  readonly data: readonly {
+    readonly name: string;
+    readonly value: string;
+    readonly title: string;
+  }[];
 }
 
 /** The chain from an effect back to the learner's line. First element is the effect. */
@@ -249,7 +261,9 @@ const Breakpoints = v.array(v.strictObject({ path: FilePath, line: Line }));
 export const labApi = {
   version: LAB_API_VERSION,
   commands: {
-    'app.info': command<typeof Empty, { readonly version: string; readonly apiVersion: number }>(Empty),
+    'app.info': command<typeof Empty, { readonly version: string; readonly apiVersion: number }>(
+      Empty,
+    ),
 
     'course.get': command(v.strictObject({ language: Language })).returns<CourseView>(),
     'lab.open': command(
@@ -261,12 +275,20 @@ export const labApi = {
       }),
     ).returns<LabView>(),
     'lab.predict': command(
-      v.strictObject({ labId: LabId, predictId: v.string(), answer: v.pipe(v.string(), v.maxLength(400)) }),
+      v.strictObject({
+        labId: LabId,
+        predictId: v.string(),
+        answer: v.pipe(v.string(), v.maxLength(400)),
+      }),
     ).returns<{ readonly isRecorded: true }>(),
     'progress.reset': command(v.strictObject({ labId: v.optional(LabId) })).returns<CourseView>(),
 
     'file.save': command(
-      v.strictObject({ labId: LabId, path: FilePath, text: v.pipe(v.string(), v.maxLength(MAX_FILE_CHARS)) }),
+      v.strictObject({
+        labId: LabId,
+        path: FilePath,
+        text: v.pipe(v.string(), v.maxLength(MAX_FILE_CHARS)),
+      }),
     ).returns<{ readonly revision: string }>(),
     'file.history': command(v.strictObject({ labId: LabId, path: FilePath })).returns<{
       readonly revisions: readonly FileRevision[];
@@ -274,7 +296,9 @@ export const labApi = {
     'file.read-revision': command(
       v.strictObject({ labId: LabId, path: FilePath, revision: v.string() }),
     ).returns<{ readonly text: string }>(),
-    'file.reset': command(v.strictObject({ labId: LabId, path: FilePath })).returns<{ readonly text: string }>(),
+    'file.reset': command(v.strictObject({ labId: LabId, path: FilePath })).returns<{
+      readonly text: string;
+    }>(),
 
     'run.start': command(
       v.strictObject({
@@ -300,14 +324,23 @@ export const labApi = {
 
     'timeline.state': command<typeof Empty, TimelineState>(Empty),
     /** Moves the selected instant. `at` counts records; `'head'` is live. */
-    'timeline.seek': command(v.strictObject({ at: v.union([Count, v.literal('head')]) })).returns<TimelineState>(),
+    'timeline.seek': command(
+      v.strictObject({ at: v.union([Count, v.literal('head')]) }),
+    ).returns<TimelineState>(),
     /** One stop back or forward: a script statement, or a trace record. */
     'timeline.step': command(
-      v.strictObject({ by: v.picklist(['statement', 'record']), direction: v.picklist(['back', 'forward']) }),
+      v.strictObject({
+        by: v.picklist(['statement', 'record']),
+        direction: v.picklist(['back', 'forward']),
+      }),
     ).returns<TimelineState>(),
 
     'trace.page': command(
-      v.strictObject({ filter: TraceFilterSchema, from: Count, count: v.pipe(Count, v.maxValue(2_000)) }),
+      v.strictObject({
+        filter: TraceFilterSchema,
+        from: Count,
+        count: v.pipe(Count, v.maxValue(2_000)),
+      }),
     ).returns<TracePage>(),
     /** Position of a record among those that match the filter, -1 when it does not match. */
     'trace.locate': command(v.strictObject({ filter: TraceFilterSchema, event: Count })).returns<{
@@ -323,7 +356,10 @@ export const labApi = {
     'checks.get': command<typeof Empty, { readonly checks: readonly CheckResult[] }>(Empty),
     'console.get': command<typeof Empty, { readonly lines: readonly ConsoleLine[] }>(Empty),
     'layout.save': command(
-      v.strictObject({ name: v.pipe(v.string(), v.maxLength(80)), layout: v.pipe(v.string(), v.maxLength(200_000)) }),
+      v.strictObject({
+        name: v.pipe(v.string(), v.maxLength(80)),
+        layout: v.pipe(v.string(), v.maxLength(200_000)),
+      }),
     ).returns<{ readonly isSaved: true }>(),
     'layout.load': command(v.strictObject({ name: v.pipe(v.string(), v.maxLength(80)) })).returns<{
       readonly layout: string | null;

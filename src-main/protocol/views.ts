@@ -265,7 +265,10 @@ export interface ChartSection {
   readonly unit: string;
   readonly xTitle: string;
   readonly x: readonly number[];
-  readonly series: readonly { readonly title: string; readonly values: readonly (number | null)[] }[];
+  readonly series: readonly {
+    readonly title: string;
+    readonly values: readonly (number | null)[];
+  }[];
 }
 
 export type Section =

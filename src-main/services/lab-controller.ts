@@ -20,11 +20,10 @@ import type { ViewId, ViewModel, ViewParams } from '../protocol/views.ts';
 import { collectTypes } from '../script/sdk/collect-types.ts';
 import type { PauseLocation, ResumeCommand, ScriptInspector } from '../script/pause-port.ts';
 import type { Breakpoint, ScriptEngine, ScriptOutcome } from '../script/script-runner.ts';
-import { notRun, runChecks, type Wording } from '../labs-engine/grade/run-checks.ts';
+import { gradeRun, notRunChecks } from '../labs-engine/grade/grade-run.ts';
 import type { LabPackage, LabScript } from '../labs-engine/package/lab-package.ts';
 import type { Locale } from '../labs-engine/package/locale.ts';
 import { LabRun } from '../labs-engine/run/lab-run.ts';
-import type { Check } from '../labs-engine/sdk/check.ts';
 import { planLabRun } from '../labs-engine/run/run-plan.ts';
 import { readRecord } from '../sim/index.ts';
 import type { RunControl } from './ports.ts';
@@ -49,7 +48,6 @@ export interface ControllerEvents {
 
 export interface ControllerOptions {
   readonly lab: LabPackage;
-  readonly checks: readonly Check[];
   readonly seed: number;
   readonly profile: KernelProfile;
   readonly locale: Locale | undefined;
@@ -86,7 +84,7 @@ export class LabController {
     this.#run = this.#createRun('run');
     this.#timeline = new Timeline(this.#run.recorder);
     this.#timeline.stopped(this.#run.trace.head);
-    this.#checks = asResults(notRun(options.checks, this.#wording()));
+    this.#checks = notRunChecks(this.lab, options.locale);
   }
 
   view(): LabView {
@@ -102,7 +100,11 @@ export class LabController {
       seed,
       layout: lab.layout,
       focus: lab.focus === null ? null : { path: lab.focus.path, line: lab.focus.line },
-      steps: (translation?.steps ?? lab.steps).map(({ id, title, blocks }) => ({ id, title, blocks })),
+      steps: (translation?.steps ?? lab.steps).map(({ id, title, blocks }) => ({
+        id,
+        title,
+        blocks,
+      })),
       files: this.#visibleScripts().map((script) => {
         const text = this.#textOf(script);
         return {
@@ -154,7 +156,7 @@ export class LabController {
     this.#run = this.#createRun(mode);
     this.#timeline = new Timeline(this.#run.recorder);
     this.#stopHead = this.#run.trace.head;
-    this.#checks = asResults(notRun(this.#o.checks, this.#wording()));
+    this.#checks = notRunChecks(this.lab, this.#o.locale);
     this.#setState({ state: 'running', runId: this.#runId, problems: [] });
     const runId = this.#runId;
     void this.#o.control.yieldTurn().then(() => {
@@ -218,9 +220,8 @@ export class LabController {
       this.#inspector = undefined;
     }
     this.#timeline.stopped(this.#stopHead);
-    const isUnusable = this.#run.problems().some((problem) => problem.severity === 'error');
-    if (outcome.kind !== 'stopped' && !isUnusable) {
-      this.#checks = asResults(runChecks(this.#o.checks, this.#run, this.#wording()));
+    if (outcome.kind !== 'stopped') {
+      this.#checks = gradeRun(this.lab, this.#run, this.#o.locale);
       this.#o.onGraded(this.#checks);
       this.#o.events.checks(this.#checks);
     }
@@ -230,7 +231,9 @@ export class LabController {
   }
 
   #endState(outcome: ScriptOutcome): RunState {
-    const problems = this.#run.problems().map(({ path, line, column, message }) => ({ path, line, column, message }));
+    const problems = this.#run
+      .problems()
+      .map(({ path, line, column, message }) => ({ path, line, column, message }));
     const base = { runId: this.#runId, problems };
     switch (outcome.kind) {
       case 'finished':
@@ -238,7 +241,9 @@ export class LabController {
       case 'failed': {
         const { path, line, column, message } = outcome.error;
         const failure: ScriptProblem = { path, line, column, message };
-        const isKnown = problems.some((p) => p.path === path && p.line === line && p.message === message);
+        const isKnown = problems.some(
+          (p) => p.path === path && p.line === line && p.message === message,
+        );
         return {
           ...base,
           state: 'failed',
@@ -252,7 +257,9 @@ export class LabController {
           ...base,
           state: 'stopped',
           message: STOP_MESSAGES[outcome.reason],
-          ...(outcome.at === undefined ? {} : { position: { path: outcome.at.path, line: outcome.at.line } }),
+          ...(outcome.at === undefined
+            ? {}
+            : { position: { path: outcome.at.path, line: outcome.at.line } }),
         };
     }
   }
@@ -285,7 +292,9 @@ export class LabController {
       runId: this.#runId,
       problems: [],
       position: { path: location.path, line: location.line },
-      stack: inspect.stack().map(({ functionName, path, line }) => ({ name: functionName, path, line })),
+      stack: inspect
+        .stack()
+        .map(({ functionName, path, line }) => ({ name: functionName, path, line })),
       locals: inspect
         .variables()
         .filter((variable) => variable.value !== undefined)
@@ -384,7 +393,12 @@ export class LabController {
 
   viewModel(view: ViewId, params: ViewParams): ViewModel {
     const { trace } = this.#run;
-    const now = makeView(view, { machine: this.#timeline.machine(), trace, at: this.#timeline.at, params });
+    const now = makeView(view, {
+      machine: this.#timeline.machine(),
+      trace,
+      at: this.#timeline.at,
+      params,
+    });
     if (this.#timeline.before === this.#timeline.at) {
       return now;
     }
@@ -403,19 +417,9 @@ export class LabController {
     return this.lab.scripts.filter((s) => s.role !== 'hidden');
   }
 
-  #wording(): Wording {
-    const { locale } = this.#o;
-    return (locale === undefined ? undefined : this.lab.translations.get(locale)?.checks) ?? {};
-  }
-
   #textOf(script: LabScript): string {
     return this.#o.workspace.read(this.lab.id, starterOf(script));
   }
-}
-
-/** A check may link to any pane; which ones exist was proven when the lab was. */
-function asResults(results: ReturnType<typeof notRun>): readonly CheckResult[] {
-  return results as readonly CheckResult[];
 }
 
 const STOP_MESSAGES = {
@@ -425,6 +429,10 @@ const STOP_MESSAGES = {
   watchdog: 'Stopped: the machine did not answer any more',
 } as const;
 
-export function starterOf(script: LabScript): { path: string; starter: string; isEditable: boolean } {
+export function starterOf(script: LabScript): {
+  path: string;
+  starter: string;
+  isEditable: boolean;
+} {
   return { path: script.path, starter: script.starter.text, isEditable: script.role === 'edit' };
 }

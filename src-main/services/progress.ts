@@ -71,7 +71,9 @@ export class Progress {
   }
 
   #entry(labId: string): LabEntry {
-    return this.#file.labs[labId] ?? { state: 'new', checksPassed: 0, checksTotal: 0, predictions: {} };
+    return (
+      this.#file.labs[labId] ?? { state: 'new', checksPassed: 0, checksTotal: 0, predictions: {} }
+    );
   }
 
   #put(labId: string, entry: LabEntry): void {

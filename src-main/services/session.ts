@@ -3,10 +3,21 @@
  * of a running script; it knows nothing of transports.
  */
 import { AppError } from '../protocol/app-error.ts';
-import type { CommandName, CommandParams, CommandResult, EventData, EventName } from '../protocol/define-api.ts';
-import { LAB_API_VERSION, type CourseView, type LabApi, type LabView } from '../protocol/lab-api.ts';
+import type {
+  CommandName,
+  CommandParams,
+  CommandResult,
+  EventData,
+  EventName,
+} from '../protocol/define-api.ts';
+import {
+  LAB_API_VERSION,
+  type CourseView,
+  type LabApi,
+  type LabView,
+} from '../protocol/lab-api.ts';
 import { VIEW_IDS } from '../protocol/views.ts';
-import { countsForPassing, type Check } from '../labs-engine/sdk/check.ts';
+import { countChecks } from '../labs-engine/grade/grade-run.ts';
 import { didYouMean } from '../labs-engine/closest.ts';
 import { findLab, labNames, loadCourse, type Course } from '../labs-engine/package/course.ts';
 import type { LabPackage } from '../labs-engine/package/lab-package.ts';
@@ -21,8 +32,6 @@ import { Workspace } from './workspace.ts';
 export interface SessionOptions {
   readonly storage: Storage;
   readonly labs: LabSource;
-  /** Checks of a lab, by its id. They are code, so the host brings them along. */
-  readonly checksOf: (labId: string) => readonly Check[];
   readonly clock: WallClock;
   readonly control: RunControl;
   readonly emit: <N extends EventName<LabApi>>(event: N, data: EventData<LabApi, N>) => void;
@@ -38,7 +47,9 @@ export interface Session {
 }
 
 type Handlers = {
-  readonly [N in CommandName<LabApi>]: (params: CommandParams<LabApi, N>) => CommandResult<LabApi, N>;
+  readonly [N in CommandName<LabApi>]: (
+    params: CommandParams<LabApi, N>,
+  ) => CommandResult<LabApi, N>;
 };
 
 /** Commands that would pull the run from under a script that is on the stack. */
@@ -83,7 +94,8 @@ class LabSession implements Session {
   }
 
   #call(method: string, params: unknown): unknown {
-    const handler = this.#handlers[method as CommandName<LabApi>] as ((p: unknown) => unknown) | undefined;
+    const handler = this.#handlers[method as CommandName<LabApi>] as
+      ((p: unknown) => unknown) | undefined;
     if (handler === undefined) {
       throw new AppError('ERR_UNKNOWN_COMMAND', `There is no command ${method}`);
     }
@@ -107,9 +119,13 @@ class LabSession implements Session {
         return this.#courseView();
       },
       'file.save': ({ labId, path, text }) => ({
-        revision: this.#stored(() => this.#workspace.save(this.#lab(labId).id, this.#starter(labId, path), text, 'autosave')),
+        revision: this.#stored(() =>
+          this.#workspace.save(this.#lab(labId).id, this.#starter(labId, path), text, 'autosave'),
+        ),
       }),
-      'file.history': ({ labId, path }) => ({ revisions: this.#workspace.history(this.#lab(labId).id, path) }),
+      'file.history': ({ labId, path }) => ({
+        revisions: this.#workspace.history(this.#lab(labId).id, path),
+      }),
       'file.read-revision': ({ labId, path, revision }) => ({
         text: this.#workspace.readRevision(this.#lab(labId).id, path, revision),
       }),
@@ -119,7 +135,9 @@ class LabSession implements Session {
         return { text: file.starter };
       },
       'run.start': ({ labId, mode, breakpoints }) => this.#opened(labId).start(mode, breakpoints),
-      'run.breakpoints': ({ breakpoints }) => ({ lines: this.#controller?.setBreakpoints(breakpoints) ?? breakpoints.map(() => null) }),
+      'run.breakpoints': ({ breakpoints }) => ({
+        lines: this.#controller?.setBreakpoints(breakpoints) ?? breakpoints.map(() => null),
+      }),
       'run.pause': () => this.#current().pause(),
       'run.resume': ({ step }) => this.#current().resume(step),
       'run.stop': () => this.#current().stop(),
@@ -129,7 +147,9 @@ class LabSession implements Session {
       'timeline.seek': ({ at }) => this.#current().seek(at),
       'timeline.step': ({ by, direction }) => this.#current().step(by, direction),
       'trace.page': ({ filter, from, count }) => this.#current().tracePage(filter, from, count),
-      'trace.locate': ({ filter, event }) => ({ index: this.#current().traceLocate(filter, event) }),
+      'trace.locate': ({ filter, event }) => ({
+        index: this.#current().traceLocate(filter, event),
+      }),
       'trace.record': ({ event }) => this.#current().traceRecord(event),
       'trace.why': ({ event }) => this.#current().why(event),
       'view.get': ({ view, params }) => this.#current().viewModel(view, params as never),
@@ -161,15 +181,17 @@ class LabSession implements Session {
         minutes: lab.minutes,
         needs: lab.needs,
         concepts: lab.concepts,
-        progress: this.#progress.of(lab.id, this.#o.checksOf(lab.id).filter(countsForPassing).length),
+        progress: this.#progress.of(lab.id, countChecks(lab)),
       };
     });
-    const isPassed = (id: string): boolean => labs.find((l) => l.id === id)?.progress.state === 'passed';
+    const isPassed = (id: string): boolean =>
+      labs.find((l) => l.id === id)?.progress.state === 'passed';
     const next =
       labs.find((l) => l.progress.state !== 'passed' && l.needs.every(isPassed)) ??
       labs.find((l) => l.progress.state !== 'passed');
     const { glossary } = this.#course;
-    const terms = (locale === undefined ? undefined : glossary.translations.get(locale)) ?? glossary.terms;
+    const terms =
+      (locale === undefined ? undefined : glossary.translations.get(locale)) ?? glossary.terms;
     return { labs, nextLabId: next?.id ?? null, glossary: terms };
   }
 
@@ -177,7 +199,11 @@ class LabSession implements Session {
     const found = findLab(this.#course, id)?.lab;
     if (found === undefined) {
       const hint = didYouMean(id, labNames(this.#course));
-      throw new AppError('ERR_LAB_NOT_FOUND', `There is no lab ${id}`, hint === undefined ? {} : { hint });
+      throw new AppError(
+        'ERR_LAB_NOT_FOUND',
+        `There is no lab ${id}`,
+        hint === undefined ? {} : { hint },
+      );
     }
     return found;
   }
@@ -192,9 +218,11 @@ class LabSession implements Session {
     const { emit } = this.#o;
     this.#controller = new LabController({
       lab,
-      checks: this.#o.checksOf(lab.id),
       seed: seed ?? lab.seeds[0] ?? 1,
-      profile: profile !== undefined && lab.profiles.includes(profile) ? profile : (lab.profiles[0] ?? 'iommufd'),
+      profile:
+        profile !== undefined && lab.profiles.includes(profile)
+          ? profile
+          : (lab.profiles[0] ?? 'iommufd'),
       locale: locateLocale(this.#language),
       nextLabId: packages[packages.indexOf(lab) + 1]?.id ?? null,
       workspace: this.#workspace,
@@ -210,7 +238,11 @@ class LabSession implements Session {
       onGraded: (checks) => {
         const counted = checks.filter((c) => c.kind === 'essential' || c.kind === 'actionable');
         this.#stored(() =>
-          this.#progress.graded(lab.id, counted.filter((c) => c.status === 'pass').length, counted.length),
+          this.#progress.graded(
+            lab.id,
+            counted.filter((c) => c.status === 'pass').length,
+            counted.length,
+          ),
         );
         emit('course.changed', this.#courseView());
       },

@@ -22,12 +22,17 @@ export class Workspace {
 
   /** Text as the learner left it. Files that may not be edited are always those of the lab. */
   read(labId: string, file: StarterFile): string {
-    return file.isEditable ? (this.#storage.read(keyOf(labId, file.path)) ?? file.starter) : file.starter;
+    return file.isEditable
+      ? (this.#storage.read(keyOf(labId, file.path)) ?? file.starter)
+      : file.starter;
   }
 
   save(labId: string, file: StarterFile, text: string, reason: RevisionReason): string {
     if (!file.isEditable) {
-      throw new AppError('ERR_FILE_READ_ONLY', `${file.path} belongs to the lab and cannot be edited`);
+      throw new AppError(
+        'ERR_FILE_READ_ONLY',
+        `${file.path} belongs to the lab and cannot be edited`,
+      );
     }
     return this.#storage.save(keyOf(labId, file.path), text, reason).id;
   }

@@ -15,12 +15,7 @@ export type EnqcmdResult = 'accepted' | 'retry' | 'fault';
 
 /** What may be published to panes and stored in keyframes. */
 export type PlainData =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly PlainData[]
-  | { readonly [key: string]: PlainData };
+  string | number | boolean | null | readonly PlainData[] | { readonly [key: string]: PlainData };
 
 export interface PciFunctionAddress {
   readonly rid: number;
@@ -109,7 +104,11 @@ export interface HardwarePort {
   takeInterrupt(cpu: number): number;
 
   /** Appends a record for something that software did. Values as in `Trace.record`. Gives its number. */
-  emit(kind: EventKind, source: string, ...values: readonly (number | bigint | string | boolean)[]): number;
+  emit(
+    kind: EventKind,
+    source: string,
+    ...values: readonly (number | bigint | string | boolean)[]
+  ): number;
   /** Runs `body` with `seq` as the cause of everything that it does. */
   within<T>(seq: number, body: () => T): T;
   /**

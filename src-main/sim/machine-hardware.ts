@@ -10,7 +10,17 @@ import type { Machine } from './machine.ts';
 import type { MachineConfig } from './machine-config.ts';
 import { MachineVmx } from './machine-vmx.ts';
 
-const ALL_ONES = [0n, 0xffn, 0xffffn, 0n, 0xffff_ffffn, 0n, 0n, 0n, 0xffff_ffff_ffff_ffffn] as const;
+const ALL_ONES = [
+  0n,
+  0xffn,
+  0xffffn,
+  0n,
+  0xffff_ffffn,
+  0n,
+  0n,
+  0n,
+  0xffff_ffff_ffff_ffffn,
+] as const;
 
 export class MachineHardware implements HardwarePort {
   readonly machine: Machine;
@@ -51,7 +61,9 @@ export class MachineHardware implements HardwarePort {
 
   mmioRead(address: number, bytes: 1 | 2 | 4 | 8): bigint {
     const range = this.machine.addressMap.find(address);
-    return range === undefined ? (ALL_ONES[bytes] as bigint) : range.target.read(address - range.base, bytes);
+    return range === undefined
+      ? (ALL_ONES[bytes] as bigint)
+      : range.target.read(address - range.base, bytes);
   }
 
   mmioWrite(address: number, bytes: 1 | 2 | 4 | 8, value: bigint): void {
@@ -130,7 +142,11 @@ export class MachineHardware implements HardwarePort {
     return vector;
   }
 
-  emit(kind: EventKind, source: string, ...values: readonly (number | bigint | string | boolean)[]): number {
+  emit(
+    kind: EventKind,
+    source: string,
+    ...values: readonly (number | bigint | string | boolean)[]
+  ): number {
     return this.machine.trace.record(kind, this.machine.trace.source(source), ...values);
   }
 
@@ -156,7 +172,13 @@ export class MachineHardware implements HardwarePort {
       trace.record(ACCESS_UNCLAIMED, this.#busSource, address, true);
       return;
     }
-    trace.record(MEMORY_STORED, this.#busSource, address, bytes, memory.read64(address - (address % 8)));
+    trace.record(
+      MEMORY_STORED,
+      this.#busSource,
+      address,
+      bytes,
+      memory.read64(address - (address % 8)),
+    );
   }
 }
 

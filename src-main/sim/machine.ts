@@ -5,7 +5,12 @@
  * software does arrives through `machine-hardware.ts`.
  */
 import { invariant } from '../bits/invariant.ts';
-import { DEFAULT_PROFILE, CAPABILITY_PROFILES, decodeCapability, type CapabilityProfile } from '../spec/vtd/capability-profile.ts';
+import {
+  DEFAULT_PROFILE,
+  CAPABILITY_PROFILES,
+  decodeCapability,
+  type CapabilityProfile,
+} from '../spec/vtd/capability-profile.ts';
 import { parseBdf } from '../spec/pcie/requester-id.ts';
 import { CpuComplex } from './cpu/cpu-complex.ts';
 import { EventQueue } from './core/event-queue.ts';
@@ -19,7 +24,11 @@ import { InterruptRemapping } from './iommu/interrupt-remapping.ts';
 import { RemappingUnit } from './iommu/unit.ts';
 import { DEFAULT_IOMMU_CACHES, type IommuConfig, type MachineConfig } from './machine-config.ts';
 import { FrameStore } from './memory/frame-store.ts';
-import { PhysicalMemory, type MemoryRegion, type MemorySnapshot } from './memory/physical-memory.ts';
+import {
+  PhysicalMemory,
+  type MemoryRegion,
+  type MemorySnapshot,
+} from './memory/physical-memory.ts';
 import { AddressMap } from './pcie/address-map.ts';
 import { Fabric } from './pcie/fabric.ts';
 import type { PcieFunction } from './pcie/ports.ts';
@@ -57,7 +66,9 @@ export function memoryRegions(bytes: number): readonly MemoryRegion[] {
     { base: 0, bytes: LOW_HOLE, kind: 'ram' },
     { base: MIB, bytes: low - MIB, kind: 'ram' },
   ];
-  return bytes > low ? [...regions, { base: HIGH_MEMORY_BASE, bytes: bytes - low, kind: 'ram' }] : regions;
+  return bytes > low
+    ? [...regions, { base: HIGH_MEMORY_BASE, bytes: bytes - low, kind: 'ram' }]
+    : regions;
 }
 
 /** Capability registers of the unit: a named profile, with the registers that the configuration replaces. */
@@ -101,7 +112,10 @@ export class Machine implements Snapshotable<MachineState> {
       {
         memory: this.memory,
         trace: this.trace,
-        bus: { blockWrite: (high, low, words, kind) => this.addressMap.blockWrite(high, low, words, kind) },
+        bus: {
+          blockWrite: (high, low, words, kind) =>
+            this.addressMap.blockWrite(high, low, words, kind),
+        },
       },
     );
     this.unit = new RemappingUnit({
@@ -120,7 +134,10 @@ export class Machine implements Snapshotable<MachineState> {
     this.fabric.connect(this.unit);
     for (const device of config.devices) {
       const rid = parseBdf(device.bdf);
-      invariant(rid !== undefined, `Device ${device.name}: ${device.bdf} is no bus:device.function`);
+      invariant(
+        rid !== undefined,
+        `Device ${device.name}: ${device.bdf} is no bus:device.function`,
+      );
       this.fabric.add(
         rid,
         createDevice(device, {

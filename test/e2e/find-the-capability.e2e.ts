@@ -16,7 +16,9 @@ describe('lab "Find the capability" in the window', () => {
   beforeAll(async () => {
     host = await startTestHost();
     browser = await launchChromium();
-    lab = await openLabPage(browser, host.url, { permissions: ['clipboard-read', 'clipboard-write'] });
+    lab = await openLabPage(browser, host.url, {
+      permissions: ['clipboard-read', 'clipboard-write'],
+    });
     window = new LabWindow(lab.page);
     await window.openLab(LAB);
   });
@@ -53,7 +55,9 @@ describe('lab "Find the capability" in the window', () => {
     await window.replaceText(solutionOf(LAB, FILE));
     await window.saved();
     await window.runToEnd();
-    await expect.poll(() => lab.page.getByTestId('checks-summary').textContent()).toMatch(/(\d+) of \1 passed/);
+    await expect
+      .poll(() => lab.page.getByTestId('checks-summary').textContent())
+      .toMatch(/(\d+) of \1 passed/);
   });
 
   it('shows the trace and goes back in time', async () => {
@@ -98,7 +102,9 @@ describe('lab "Find the capability" in the window', () => {
   });
 
   it('asked nothing of the world outside, and broke no policy', () => {
-    const unexpected = lab.problems.filter((p) => !/ERR_CONNECTION_REFUSED|WebSocket connection/.test(p));
+    const unexpected = lab.problems.filter(
+      (p) => !/ERR_CONNECTION_REFUSED|WebSocket connection/.test(p),
+    );
     expect(unexpected).toEqual([]);
   });
 });

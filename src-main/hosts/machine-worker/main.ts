@@ -1,7 +1,6 @@
 /** Entry of the machine worker: one session of the lab in a thread of its own. */
 import { readFileSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
-import { LAB_CHECKS } from '../../../labs/registry.ts';
 import type { LabApi } from '../../protocol/lab-api.ts';
 import { labApi } from '../../protocol/lab-api.ts';
 import { createSession } from '../../services/session.ts';
@@ -16,7 +15,6 @@ serveMachine<LabApi>(data, labApi, ({ control, emit }) =>
   createSession({
     storage: createFileStorage({ folder: data.home }),
     labs: createLabFiles(data.labs),
-    checksOf: (labId) => LAB_CHECKS[labId] ?? [],
     clock: { nowMs: Date.now },
     control,
     emit,

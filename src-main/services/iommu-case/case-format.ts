@@ -82,7 +82,13 @@ export function parseCaseLine(file: string, line: number, text: string): ParsedL
   try {
     json = JSON.parse(text);
   } catch (error) {
-    return { problem: { file, line, message: `Expected one JSON document, found ${(error as Error).message}` } };
+    return {
+      problem: {
+        file,
+        line,
+        message: `Expected one JSON document, found ${(error as Error).message}`,
+      },
+    };
   }
   const parsed = v.safeParse(CaseSchema, json);
   if (parsed.success) {

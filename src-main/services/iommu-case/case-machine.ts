@@ -20,7 +20,15 @@ import {
   type InterruptRemappingUnit,
   type MemoryRegion,
 } from '../../sim/index.ts';
-import { numericToBig, numericToNumber, type AtsStep, type CaseStep, type DmaStep, type IommuCase, type PriStep } from './case-format.ts';
+import {
+  numericToBig,
+  numericToNumber,
+  type AtsStep,
+  type CaseStep,
+  type DmaStep,
+  type IommuCase,
+  type PriStep,
+} from './case-format.ts';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -153,7 +161,9 @@ export class CaseMachine {
       case 'regs':
         return Object.fromEntries(step.read.map((name) => [name, this.readRegister(name)]));
       case 'peek':
-        return bytesToHex(this.memory.readBytes(numericToNumber(step.addr), numericToNumber(step.len ?? 8)));
+        return bytesToHex(
+          this.memory.readBytes(numericToNumber(step.addr), numericToNumber(step.len ?? 8)),
+        );
       case 'dma':
         return this.#dma(step);
       case 'ats':
@@ -211,7 +221,8 @@ export class CaseMachine {
     const iova = numericToBig(step.iova);
     const request = createIommuRequest();
     request.rid = numericToNumber(step.rid);
-    request.pasid = step.pasid === undefined || step.pasid === null ? -1 : numericToNumber(step.pasid);
+    request.pasid =
+      step.pasid === undefined || step.pasid === null ? -1 : numericToNumber(step.pasid);
     request.high = highOfBig(iova);
     request.low = lowOfBig(iova);
     request.bytes = 8;
@@ -230,7 +241,12 @@ export class CaseMachine {
     const isLost = this.unit.faultRecording.lostCount > lostBefore;
     const faults = this.#readFaults(!step.keep);
     return isLost
-      ? { ok: false, fault: null, fsts: faults.fsts, unrecorded: unrecordedFault(step, answer.reason) }
+      ? {
+          ok: false,
+          fault: null,
+          fsts: faults.fsts,
+          unrecorded: unrecordedFault(step, answer.reason),
+        }
       : { ok: false, ...faults };
   }
 
@@ -238,7 +254,8 @@ export class CaseMachine {
     const iova = numericToBig(step.iova);
     const request = createIommuRequest();
     request.rid = numericToNumber(step.rid);
-    request.pasid = step.pasid === undefined || step.pasid === null ? -1 : numericToNumber(step.pasid);
+    request.pasid =
+      step.pasid === undefined || step.pasid === null ? -1 : numericToNumber(step.pasid);
     request.isPrivileged = Boolean(step.priv);
     request.isExecute = Boolean(step.exec);
     request.isNoWrite = Boolean(step.nw);
@@ -322,7 +339,10 @@ export class CaseMachine {
           pasid: record.PV,
           exe: record.EXE,
           priv: record.PRIV,
-          raw: [toHex(bigOf(words[1] as number, words[0] as number)), toHex(bigOf(words[3] as number, words[2] as number))],
+          raw: [
+            toHex(bigOf(words[1] as number, words[0] as number)),
+            toHex(bigOf(words[3] as number, words[2] as number)),
+          ],
         };
       }
     }

@@ -23,7 +23,9 @@ function structureOf(step: WalkRead): Structure {
     case 'root':
       return (step.words.length === 4 ? ScalableRootEntry : RootEntry) as unknown as Structure;
     case 'context':
-      return (step.words.length === 8 ? ScalableContextEntry : LegacyContextEntry) as unknown as Structure;
+      return (step.words.length === 8
+        ? ScalableContextEntry
+        : LegacyContextEntry) as unknown as Structure;
     case 'pasid-directory':
       return PasidDirectoryEntry as unknown as Structure;
     case 'pasid-entry':
@@ -54,13 +56,16 @@ export function explainDifference(machine: CaseMachine, step: CaseStep, reason: 
   const iova = numericToBig(step.iova);
   const request = createIommuRequest();
   request.rid = numericToNumber(step.rid);
-  request.pasid = step.pasid === undefined || step.pasid === null ? -1 : numericToNumber(step.pasid);
+  request.pasid =
+    step.pasid === undefined || step.pasid === null ? -1 : numericToNumber(step.pasid);
   request.high = highOfBig(iova);
   request.low = lowOfBig(iova);
   request.bytes = 8;
   request.kind = step.rw === 'w' ? ACCESS.write : ACCESS.read;
   const path: string[] = [];
-  const answer = machine.unit.translation.explain(request, { read: (read) => path.push(describeStep(read)) });
+  const answer = machine.unit.translation.explain(request, {
+    read: (read) => path.push(describeStep(read)),
+  });
   const title = answer.reason === 0 ? 'no fault' : (faultCodeTitle(answer.reason) ?? '');
   return [reason, `our walk: ${title}`, ...path].join('\n  ');
 }

@@ -30,7 +30,9 @@ export function disagreement(step: CaseStep, claim: unknown, result: unknown): s
       return dmaDisagreement(step, claim as Json, result as Json);
     case 'peek': {
       const wanted = isJson(claim) ? claim['hex'] : claim;
-      return wanted === result ? undefined : `memory holds ${String(result)}, expected ${String(wanted)}`;
+      return wanted === result
+        ? undefined
+        : `memory holds ${String(result)}, expected ${String(wanted)}`;
     }
     case 'regs': {
       for (const [name, wanted] of Object.entries(claim as Json)) {

@@ -51,7 +51,9 @@ export class ReplayRun {
   }
 
   report(): ReplayReport {
-    const profiles = Object.fromEntries([...this.#profiles.entries()].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const profiles = Object.fromEntries(
+      [...this.#profiles.entries()].sort(([a], [b]) => (a < b ? -1 : 1)),
+    );
     return {
       profiles,
       firstDifferences: this.#differences,
@@ -92,11 +94,19 @@ export class ReplayRun {
     }
   }
 
-  #compareUnclaimed(count: ProfileCount, experiment: IommuCase, index: number, op: string, result: unknown): void {
+  #compareUnclaimed(
+    count: ProfileCount,
+    experiment: IommuCase,
+    index: number,
+    op: string,
+    result: unknown,
+  ): void {
     if (!COMPARABLE.has(op)) {
       return;
     }
-    const recorded = (experiment.answers ?? []).map((a) => a.results?.[index]).filter((r) => r !== null && r !== undefined);
+    const recorded = (experiment.answers ?? [])
+      .map((a) => a.results?.[index])
+      .filter((r) => r !== null && r !== undefined);
     if (recorded.length === 0) {
       return;
     }
@@ -112,7 +122,12 @@ export class ReplayRun {
     if (known !== undefined) {
       return known;
     }
-    const count: ProfileCount = { cases: 0, agree: 0, disagree: 0, unclaimed: { same: 0, unlike: 0 } };
+    const count: ProfileCount = {
+      cases: 0,
+      agree: 0,
+      disagree: 0,
+      unclaimed: { same: 0, unlike: 0 },
+    };
     this.#profiles.set(profile, count);
     return count;
   }

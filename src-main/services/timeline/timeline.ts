@@ -3,7 +3,15 @@
  * and the stop before it are both at hand when a view marks what changed.
  */
 import type { TimelineState } from '../../protocol/lab-api.ts';
-import { kindOf, readRecord, recordText, Replica, type Machine, type Recorder, type Trace } from '../../sim/index.ts';
+import {
+  kindOf,
+  readRecord,
+  recordText,
+  Replica,
+  type Machine,
+  type Recorder,
+  type Trace,
+} from '../../sim/index.ts';
 import { TraceQuery } from './trace-query.ts';
 
 type Mark = TimelineState['marks'][number];
@@ -96,7 +104,11 @@ export class Timeline {
       const tone = raw === undefined ? undefined : kindOf(raw).mark;
       if (tone !== undefined && this.#marks.length < MAX_MARKS) {
         const record = readRecord(this.trace, seq);
-        this.#marks.push({ event: seq, tone, title: record === undefined ? '' : recordText(record) });
+        this.#marks.push({
+          event: seq,
+          tone,
+          title: record === undefined ? '' : recordText(record),
+        });
       }
     }
     this.#markedUpTo = this.head;
@@ -106,7 +118,11 @@ export class Timeline {
   /** Calls of the script are the roots: records that carry a line of a file. */
   #isStatement(seq: number): boolean {
     const record = readRecord(this.trace, seq);
-    return record !== undefined && typeof record.values['line'] === 'number' && Number(record.values['line']) > 0;
+    return (
+      record !== undefined &&
+      typeof record.values['line'] === 'number' &&
+      Number(record.values['line']) > 0
+    );
   }
 
   #statementBefore(from: number): number {

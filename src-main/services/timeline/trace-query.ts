@@ -6,11 +6,20 @@ import type { ObjectRefs } from '../../protocol/views.ts';
 import type { TraceFilter, TracePage, TraceRecordView, TraceRow } from '../../protocol/lab-api.ts';
 import { formatSource } from '../../bits/field.ts';
 import { toHex } from '../../bits/hex.ts';
-import { formatField, readRecord, recordText, type Trace, type TraceRecord } from '../../sim/index.ts';
+import {
+  formatField,
+  readRecord,
+  recordText,
+  type Trace,
+  type TraceRecord,
+} from '../../sim/index.ts';
 
 /** What a record is about, for selection across panes. */
 export function refsOf(record: TraceRecord): ObjectRefs {
-  const refs: { -readonly [K in keyof ObjectRefs]: ObjectRefs[K] } = { event: record.seq, unit: record.source };
+  const refs: { -readonly [K in keyof ObjectRefs]: ObjectRefs[K] } = {
+    event: record.seq,
+    unit: record.source,
+  };
   for (const field of record.kind.fields) {
     const value = record.values[field.name];
     if (field.type === 'rid') {
@@ -64,7 +73,10 @@ interface Matcher {
 }
 
 function matcherOf(filter: TraceFilter): Matcher {
-  const words = (filter.text ?? '').toLowerCase().split(/\s+/).filter((w) => w !== '');
+  const words = (filter.text ?? '')
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((w) => w !== '');
   return {
     words: words.filter((w) => !w.startsWith('-')),
     excluded: words.filter((w) => w.startsWith('-') && w.length > 1).map((w) => w.slice(1)),
@@ -76,7 +88,9 @@ function matcherOf(filter: TraceFilter): Matcher {
 }
 
 function hasValue(record: TraceRecord, type: 'pasid' | 'rid', wanted: number): boolean {
-  return record.kind.fields.some((f) => f.type === type && Number(record.values[f.name]) === wanted);
+  return record.kind.fields.some(
+    (f) => f.type === type && Number(record.values[f.name]) === wanted,
+  );
 }
 
 function matches(record: TraceRecord, m: Matcher): boolean {

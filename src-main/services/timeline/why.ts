@@ -15,7 +15,10 @@ const WRITE_REACH = 200_000;
 const BLOCKED = 'iommu.request.blocked';
 const RECORDED = 'iommu.fault.recorded';
 const ENTRY_READ = 'iommu.entry.read';
-const STORES: ReadonlySet<string> = new Set(['memory.bytes.stored', 'memory.bytes.written-by-device']);
+const STORES: ReadonlySet<string> = new Set([
+  'memory.bytes.stored',
+  'memory.bytes.written-by-device',
+]);
 
 type Link = WhyView['links'][number];
 

@@ -16,10 +16,17 @@ const HELP: Readonly<Record<string, string>> = {
 /** `iotlbHits` → `IOTLB hits`. */
 function label(name: string): string {
   const words = name.replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase();
-  return words.replace(/^iotlb/, 'IOTLB').replace(/^pasid/, 'PASID').replace(/^./, (c) => c.toUpperCase());
+  return words
+    .replace(/^iotlb/, 'IOTLB')
+    .replace(/^pasid/, 'PASID')
+    .replace(/^./, (c) => c.toUpperCase());
 }
 
-function counterSection(id: string, title: string, counters: Readonly<Record<string, number>>): KeyValueSection {
+function counterSection(
+  id: string,
+  title: string,
+  counters: Readonly<Record<string, number>>,
+): KeyValueSection {
   return {
     kind: 'keyvalue',
     id,
@@ -43,5 +50,10 @@ export function countersView({ machine }: ViewContext): ViewModel {
       sections.push(counterSection(device.name, device.name, counters));
     }
   }
-  return { view: 'counters', title: 'Counters', subtitle: `after ${formatDuration(machine.queue.nowNs)}`, sections };
+  return {
+    view: 'counters',
+    title: 'Counters',
+    subtitle: `after ${formatDuration(machine.queue.nowNs)}`,
+    sections,
+  };
 }

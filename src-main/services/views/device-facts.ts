@@ -17,7 +17,9 @@ export function isDsa(device: PcieFunction): device is PcieFunction & DsaDevice 
   return device instanceof DsaDevice;
 }
 
-export function dsaDevices(functions: ReadonlyMap<number, PcieFunction>): readonly (readonly [rid: number, device: DsaDevice])[] {
+export function dsaDevices(
+  functions: ReadonlyMap<number, PcieFunction>,
+): readonly (readonly [rid: number, device: DsaDevice])[] {
   return [...functions].flatMap(([rid, device]) => (isDsa(device) ? [[rid, device] as const] : []));
 }
 

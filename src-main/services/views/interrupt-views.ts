@@ -95,10 +95,20 @@ export function interruptsView({ machine }: ViewContext): ViewModel {
       title: 'Messages of devices',
       columns: [
         { id: 'device', title: 'Device' },
-        { id: 'entry', title: 'Entry', isMono: true, help: 'IMS: interrupt message storage, device-specific and as large as the device likes' },
+        {
+          id: 'entry',
+          title: 'Entry',
+          isMono: true,
+          help: 'IMS: interrupt message storage, device-specific and as large as the device likes',
+        },
         { id: 'address', title: 'Address', isMono: true },
         { id: 'data', title: 'Data', isMono: true },
-        { id: 'pasid', title: 'PASID', align: 'right', help: 'Only descriptors with this PASID may use the entry' },
+        {
+          id: 'pasid',
+          title: 'PASID',
+          align: 'right',
+          help: 'Only descriptors with this PASID may use the entry',
+        },
         { id: 'mask', title: 'Mask' },
         { id: 'pending', title: 'Pending' },
       ],
@@ -182,7 +192,8 @@ export function postedInterruptsView({ machine }: ViewContext): ViewModel {
           { id: 'sn', title: 'SN', help: 'Suppress notification: the vCPU does not run' },
         ],
         rows,
-        empty: 'No remapping entry posts. KVM switches an entry to posted format when the VM’s irqfd meets the device’s interrupt.',
+        empty:
+          'No remapping entry posts. KVM switches an entry to posted format when the VM’s irqfd meets the device’s interrupt.',
       },
     ],
   };

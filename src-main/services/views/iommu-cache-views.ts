@@ -3,15 +3,29 @@ import { bigOf } from '../../bits/u64.ts';
 import type { TableRow, TableSection, Tone, ViewModel, ViewId } from '../../protocol/views.ts';
 import { LegacyContextEntry, ScalableContextEntry } from '../../spec/vtd/context-entry.ts';
 import { PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
-import { IOTLB_FLAG, createIommuRequest, pgttOfFlags, type IotlbEntry, type Machine } from '../../sim/index.ts';
+import {
+  IOTLB_FLAG,
+  createIommuRequest,
+  pgttOfFlags,
+  type IotlbEntry,
+  type Machine,
+} from '../../sim/index.ts';
 import { pgttTitle } from './pasid-table-view.ts';
-import { formatAddress, formatBytes, formatPasid, formatRid, ridRef, structureSection } from './sections.ts';
+import {
+  formatAddress,
+  formatBytes,
+  formatPasid,
+  formatRid,
+  ridRef,
+  structureSection,
+} from './sections.ts';
 import { contextEntries, findPasidEntry, rootTable } from './translation-tables.ts';
 import { layoutContextOf, type ViewContext } from './view-context.ts';
 
 const FRESH: readonly [string, Tone] = ['as in memory', 'good'];
 const STALE: readonly [string, Tone] = ['stale', 'stale'];
-const STALE_HELP = 'Memory says something else by now. The unit goes on using this entry until software invalidates it.';
+const STALE_HELP =
+  'Memory says something else by now. The unit goes on using this entry until software invalidates it.';
 
 function cacheModel(view: ViewId, title: string, subtitle: string, table: TableSection): ViewModel {
   return { view, title, subtitle, sections: [table] };
@@ -55,17 +69,23 @@ export function contextCacheView({ machine }: ViewContext): ViewModel {
       ],
     };
   });
-  return cacheModel('context-cache', 'Context cache', `${rows.length} of ${structures.contextCache.capacity} entries`, {
-    kind: 'table',
-    id: 'context-cache',
-    columns: [
-      { id: 'rid', title: 'Requester', isMono: true },
-      { id: 'kind', title: 'Entry' },
-      { id: 'state', title: 'State', help: 'Whether memory still holds what is cached' },
-    ],
-    rows,
-    empty: 'Nothing cached. The first translated request of a device puts its context entry here.',
-  });
+  return cacheModel(
+    'context-cache',
+    'Context cache',
+    `${rows.length} of ${structures.contextCache.capacity} entries`,
+    {
+      kind: 'table',
+      id: 'context-cache',
+      columns: [
+        { id: 'rid', title: 'Requester', isMono: true },
+        { id: 'kind', title: 'Entry' },
+        { id: 'state', title: 'State', help: 'Whether memory still holds what is cached' },
+      ],
+      rows,
+      empty:
+        'Nothing cached. The first translated request of a device puts its context entry here.',
+    },
+  );
 }
 
 export function pasidCacheView({ machine }: ViewContext): ViewModel {
@@ -77,7 +97,13 @@ export function pasidCacheView({ machine }: ViewContext): ViewModel {
     return {
       id: `pasid-${entry.keyA}-${entry.keyB}`,
       refs: { rid: ridRef(entry.keyA), pasid: entry.keyB },
-      cells: [formatRid(entry.keyA), String(entry.keyB), pgttTitle(decoded.PGTT), String(decoded.DID), stateCell(isStale)],
+      cells: [
+        formatRid(entry.keyA),
+        String(entry.keyB),
+        pgttTitle(decoded.PGTT),
+        String(decoded.DID),
+        stateCell(isStale),
+      ],
       ...(isStale ? { tone: 'stale' as const } : {}),
       detail: [
         structureSection(PasidTableEntry, {
@@ -89,19 +115,30 @@ export function pasidCacheView({ machine }: ViewContext): ViewModel {
       ],
     };
   });
-  return cacheModel('pasid-cache', 'PASID cache', `${rows.length} of ${pasidCache.capacity} entries`, {
-    kind: 'table',
-    id: 'pasid-cache',
-    columns: [
-      { id: 'rid', title: 'Requester', isMono: true },
-      { id: 'pasid', title: 'PASID', align: 'right', isMono: true },
-      { id: 'pgtt', title: 'Translation', help: 'PASID granular translation type (PGTT)' },
-      { id: 'did', title: 'Domain', align: 'right', isMono: true, help: 'Domain identifier: invalidations select by it' },
-      { id: 'state', title: 'State', help: 'Whether memory still holds what is cached' },
-    ],
-    rows,
-    empty: 'Nothing cached. The first request with a PASID puts its PASID entry here.',
-  });
+  return cacheModel(
+    'pasid-cache',
+    'PASID cache',
+    `${rows.length} of ${pasidCache.capacity} entries`,
+    {
+      kind: 'table',
+      id: 'pasid-cache',
+      columns: [
+        { id: 'rid', title: 'Requester', isMono: true },
+        { id: 'pasid', title: 'PASID', align: 'right', isMono: true },
+        { id: 'pgtt', title: 'Translation', help: 'PASID granular translation type (PGTT)' },
+        {
+          id: 'did',
+          title: 'Domain',
+          align: 'right',
+          isMono: true,
+          help: 'Domain identifier: invalidations select by it',
+        },
+        { id: 'state', title: 'State', help: 'Whether memory still holds what is cached' },
+      ],
+      rows,
+      empty: 'Nothing cached. The first request with a PASID puts its PASID entry here.',
+    },
+  );
 }
 
 function rightsOf(flags: number): string {
@@ -110,7 +147,8 @@ function rightsOf(flags: number): string {
   }
   const isFirst = (flags & IOTLB_FLAG.firstStage) !== 0;
   const canRead = (flags & IOTLB_FLAG.read) !== 0;
-  const canWrite = (flags & IOTLB_FLAG.write) !== 0 && (!isFirst || (flags & IOTLB_FLAG.firstStageWrite) !== 0);
+  const canWrite =
+    (flags & IOTLB_FLAG.write) !== 0 && (!isFirst || (flags & IOTLB_FLAG.firstStageWrite) !== 0);
   const user = isFirst ? ((flags & IOTLB_FLAG.user) !== 0 ? ' user' : ' supervisor') : '';
   return `${canRead ? 'R' : '-'}${canWrite ? 'W' : '-'}${user}`;
 }
@@ -132,7 +170,9 @@ function isStale(machine: Machine, entry: IotlbEntry): boolean {
 
 export function iotlbView({ machine, params }: ViewContext): ViewModel {
   const { iotlb } = machine.unit.translation;
-  const all = iotlb.entries().filter((e) => params.pasid === undefined || e.effectivePasid === params.pasid);
+  const all = iotlb
+    .entries()
+    .filter((e) => params.pasid === undefined || e.effectivePasid === params.pasid);
   const rows = all.map((entry): TableRow => {
     const stale = isStale(machine, entry);
     const input = bigOf(entry.inputHigh, entry.inputLow);
@@ -153,7 +193,11 @@ export function iotlbView({ machine, params }: ViewContext): ViewModel {
       ...(stale ? { tone: 'stale' as const } : {}),
       link: {
         view: 'page-walk',
-        params: { rid: ridRef(entry.rid), ...(entry.pasid < 0 ? {} : { pasid: entry.pasid }), address: `0x${input.toString(16)}` },
+        params: {
+          rid: ridRef(entry.rid),
+          ...(entry.pasid < 0 ? {} : { pasid: entry.pasid }),
+          address: `0x${input.toString(16)}`,
+        },
         label: 'Walk this address',
       },
     };
@@ -170,7 +214,11 @@ export function iotlbView({ machine, params }: ViewContext): ViewModel {
       { id: 'rights', title: 'Rights', isMono: true },
       { id: 'pgtt', title: 'Translation' },
       { id: 'did', title: 'Domain', align: 'right', isMono: true },
-      { id: 'state', title: 'State', help: 'Whether a walk through memory would give the same today' },
+      {
+        id: 'state',
+        title: 'State',
+        help: 'Whether a walk through memory would give the same today',
+      },
     ],
     rows,
     empty: 'Nothing cached. Every translated request leaves its result here.',

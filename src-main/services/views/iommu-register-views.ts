@@ -9,7 +9,14 @@ import { INVALIDATION_QUEUE_ERRORS } from '../../spec/vtd/invalidation-queue-err
 import { FRCD_REG, FSTS_REG } from '../../spec/vtd/registers/fault.ts';
 import { IQA_REG, IQERCD_REG } from '../../spec/vtd/registers/invalidation-queue.ts';
 import { PQA_REG, PRS_REG } from '../../spec/vtd/registers/page-request.ts';
-import { formatAddress, formatRid, registerSection, ridRef, structureSection, textSection } from './sections.ts';
+import {
+  formatAddress,
+  formatRid,
+  registerSection,
+  ridRef,
+  structureSection,
+  textSection,
+} from './sections.ts';
 import { readWords } from './translation-tables.ts';
 import { layoutContextOf, type ViewContext } from './view-context.ts';
 
@@ -20,13 +27,23 @@ export function registersView({ machine, params }: ViewContext): ViewModel {
   const { registers } = machine.unit;
   const wanted = params.filter?.toLowerCase() ?? '';
   const rows = registers.block.registers
-    .filter((r) => wanted === '' || r.name.toLowerCase().includes(wanted) || r.title.toLowerCase().includes(wanted))
+    .filter(
+      (r) =>
+        wanted === '' ||
+        r.name.toLowerCase().includes(wanted) ||
+        r.title.toLowerCase().includes(wanted),
+    )
     .map((register): TableRow => {
       const words = registers.wordsOf(register);
       const value = words.reduceRight((all, word) => (all << 32n) | BigInt(word), 0n);
       return {
         id: register.name,
-        cells: [toHex(register.offset, 3), register.name, register.title, toHex(value, register.bytes * 2)],
+        cells: [
+          toHex(register.offset, 3),
+          register.name,
+          register.title,
+          toHex(value, register.bytes * 2),
+        ],
         detail: [
           registerSection(register, {
             id: `register-${register.name}`,
@@ -40,7 +57,15 @@ export function registersView({ machine, params }: ViewContext): ViewModel {
     view: 'registers',
     title: 'IOMMU registers',
     subtitle: `${machine.unit.name}, ${rows.length} registers`,
-    choices: [{ param: 'filter', title: 'Filter', value: params.filter ?? '', options: [], isFreeText: true }],
+    choices: [
+      {
+        param: 'filter',
+        title: 'Filter',
+        value: params.filter ?? '',
+        options: [],
+        isFreeText: true,
+      },
+    ],
     sections: [
       {
         kind: 'table',
@@ -55,7 +80,8 @@ export function registersView({ machine, params }: ViewContext): ViewModel {
         empty: 'No register matches the filter.',
       },
     ],
-    notModelled: 'Performance monitoring, MTRRs and resource director registers store values and do nothing else',
+    notModelled:
+      'Performance monitoring, MTRRs and resource director registers store values and do nothing else',
   };
 }
 
@@ -67,7 +93,9 @@ export function faultRecordsView({ machine }: ViewContext): ViewModel {
   const status = registers.wordsOf(registers.register('FSTS_REG'));
   const rows: TableRow[] = [];
   for (let i = 0; i < faultRecordCount; i++) {
-    const words = Uint32Array.from({ length: 4 }, (_, w) => registers.peek32(faultRecordOffset + i * 16 + w * 4));
+    const words = Uint32Array.from({ length: 4 }, (_, w) =>
+      registers.peek32(faultRecordOffset + i * 16 + w * 4),
+    );
     const record = FRCD_REG.decode(words);
     if (record.F === 0) {
       continue;
@@ -79,7 +107,11 @@ export function faultRecordsView({ machine }: ViewContext): ViewModel {
       refs: { rid: ridRef(record.SID), ...(record.PP === 1 ? { pasid: record.PV } : {}) },
       cells: [
         String(i),
-        { text: `${record.FR.toString(16).padStart(2, '0')}h`, tone: 'fault', help: reason?.explanation ?? '' },
+        {
+          text: `${record.FR.toString(16).padStart(2, '0')}h`,
+          tone: 'fault',
+          help: reason?.explanation ?? '',
+        },
         faultCodeTitle(record.FR) ?? '',
         formatRid(record.SID),
         record.PP === 1 ? String(record.PV) : 'none',
@@ -99,8 +131,19 @@ export function faultRecordsView({ machine }: ViewContext): ViewModel {
       detail: [
         ...(reason === undefined
           ? []
-          : [textSection(`why-${i}`, 'fault', `${reason.explanation}\n\n${reason.usualCause}`, reason.title)]),
-        registerSection(registers.register(`FRCD_REG_${i}`), { id: `record-${i}`, words, context: layoutContextOf(machine) }),
+          : [
+              textSection(
+                `why-${i}`,
+                'fault',
+                `${reason.explanation}\n\n${reason.usualCause}`,
+                reason.title,
+              ),
+            ]),
+        registerSection(registers.register(`FRCD_REG_${i}`), {
+          id: `record-${i}`,
+          words,
+          context: layoutContextOf(machine),
+        }),
       ],
     });
   }
@@ -122,7 +165,8 @@ export function faultRecordsView({ machine }: ViewContext): ViewModel {
           { id: 'address', title: 'Address', isMono: true },
         ],
         rows,
-        empty: 'No fault is on record. A request that the unit refuses leaves one here, unless FPD silences it.',
+        empty:
+          'No fault is on record. A request that the unit refuses leaves one here, unless FPD silences it.',
       },
       registerSection(FSTS_REG, { id: 'fsts', words: status, context: layoutContextOf(machine) }),
     ],
@@ -137,7 +181,8 @@ export function invalidationQueueView({ machine }: ViewContext): ViewModel {
       view: 'invalidation-queue',
       title: 'Invalidation queue',
       sections: [],
-      empty: 'Queued invalidation is off. The driver sets IQA_REG and GCMD_REG.QIE when it brings the unit up.',
+      empty:
+        'Queued invalidation is off. The driver sets IQA_REG and GCMD_REG.QIE when it brings the unit up.',
     };
   }
   const bytes = iqa.DW === 1 ? 32 : 16;
@@ -153,7 +198,15 @@ export function invalidationQueueView({ machine }: ViewContext): ViewModel {
     if (words.every((w) => w === 0) && i !== head && i !== tail) {
       continue;
     }
-    rows.push(descriptorRow(machine, words, { index: i, address, isHead: i === head, isTail: i === tail, isWide: bytes === 32 }));
+    rows.push(
+      descriptorRow(machine, words, {
+        index: i,
+        address,
+        isHead: i === head,
+        isTail: i === tail,
+        isWide: bytes === 32,
+      }),
+    );
   }
   const sections: Section[] = [
     {
@@ -161,7 +214,11 @@ export function invalidationQueueView({ machine }: ViewContext): ViewModel {
       id: 'queue',
       columns: [
         { id: 'index', title: '#', align: 'right', isMono: true },
-        { id: 'mark', title: 'Pointer', help: 'IQH: next for hardware. IQT: next free for software' },
+        {
+          id: 'mark',
+          title: 'Pointer',
+          help: 'IQH: next for hardware. IQT: next free for software',
+        },
         { id: 'type', title: 'Descriptor', grow: 2 },
         { id: 'low', title: 'Bits 63:0', isMono: true },
         { id: 'high', title: 'Bits 127:64', isMono: true },
@@ -175,7 +232,12 @@ export function invalidationQueueView({ machine }: ViewContext): ViewModel {
     const code = IQERCD_REG.decode(registers.wordsOf(registers.register('IQERCD_REG'))).IQEI;
     const error = INVALIDATION_QUEUE_ERRORS[code];
     sections.unshift(
-      textSection('error', 'fault', `The queue stopped at descriptor ${head}. ${error?.explanation ?? ''}`, error?.title ?? 'Queue error'),
+      textSection(
+        'error',
+        'fault',
+        `The queue stopped at descriptor ${head}. ${error?.explanation ?? ''}`,
+        error?.title ?? 'Queue error',
+      ),
     );
   }
   return {
@@ -194,11 +256,19 @@ interface QueuePlace {
   readonly isWide: boolean;
 }
 
-function descriptorRow(machine: ViewContext['machine'], words: Uint32Array, place: QueuePlace): TableRow {
+function descriptorRow(
+  machine: ViewContext['machine'],
+  words: Uint32Array,
+  place: QueuePlace,
+): TableRow {
   const descriptor = queueDescriptor(descriptorType(words));
-  const quad = (at: number): string => toHex((BigInt(words[at + 1] ?? 0) << 32n) | BigInt(words[at] ?? 0), 16);
-  const marks = [place.isHead ? 'IQH' : '', place.isTail ? 'IQT' : ''].filter((m) => m !== '').join(', ');
-  const layout = descriptor === undefined ? undefined : place.isWide ? descriptor.padded : descriptor;
+  const quad = (at: number): string =>
+    toHex((BigInt(words[at + 1] ?? 0) << 32n) | BigInt(words[at] ?? 0), 16);
+  const marks = [place.isHead ? 'IQH' : '', place.isTail ? 'IQT' : '']
+    .filter((m) => m !== '')
+    .join(', ');
+  const layout =
+    descriptor === undefined ? undefined : place.isWide ? descriptor.padded : descriptor;
   return {
     id: `iq-${place.index}`,
     cells: [String(place.index), marks, descriptor?.title ?? 'empty or unknown', quad(0), quad(2)],
@@ -253,14 +323,22 @@ export function pageRequestQueueView({ machine }: ViewContext): ViewModel {
         request.LPIG === 1 ? 'last' : '',
       ],
       detail: [
-        structureSection(PageRequestDescriptor, { id: `request-${index}`, words, address, context: layoutContextOf(machine) }),
+        structureSection(PageRequestDescriptor, {
+          id: `request-${index}`,
+          words,
+          address,
+          context: layoutContextOf(machine),
+        }),
       ],
     });
   }
   return {
     view: 'page-request-queue',
     title: 'Page-request queue',
-    subtitle: pqa.PQA === 0n ? 'not set up yet' : `${count} requests at ${formatAddress(pqa.PQA)}, ${pending} waiting`,
+    subtitle:
+      pqa.PQA === 0n
+        ? 'not set up yet'
+        : `${count} requests at ${formatAddress(pqa.PQA)}, ${pending} waiting`,
     sections: [
       {
         kind: 'table',
@@ -275,9 +353,13 @@ export function pageRequestQueueView({ machine }: ViewContext): ViewModel {
           { id: 'last', title: 'Last in group' },
         ],
         rows,
-        empty: 'No page request is waiting. A device with PRI asks here for pages that are not present.',
+        empty:
+          'No page request is waiting. A device with PRI asks here for pages that are not present.',
       },
-      registerSection(PRS_REG, { id: 'prs', words: registers.wordsOf(registers.register('PRS_REG')) }),
+      registerSection(PRS_REG, {
+        id: 'prs',
+        words: registers.wordsOf(registers.register('PRS_REG')),
+      }),
     ],
   };
 }

@@ -19,7 +19,10 @@ function byId<T extends { readonly id: string }>(items: readonly T[]): ReadonlyM
   return new Map(items.map((item) => [item.id, item]));
 }
 
-function markFields(now: readonly FieldRow[], before: readonly FieldRow[] | undefined): readonly FieldRow[] {
+function markFields(
+  now: readonly FieldRow[],
+  before: readonly FieldRow[] | undefined,
+): readonly FieldRow[] {
   const old = new Map((before ?? []).map((f) => [`${f.name}${f.bits}`, f.raw]));
   return now.map((field) => {
     const was = old.get(`${field.name}${field.bits}`) ?? '0x0';
@@ -27,8 +30,14 @@ function markFields(now: readonly FieldRow[], before: readonly FieldRow[] | unde
   });
 }
 
-function markStructure(now: StructureSection, before: StructureSection | undefined): StructureSection {
-  const isChanged = before === undefined ? now.words.some((w) => w !== '00000000') : now.words.join('') !== before.words.join('');
+function markStructure(
+  now: StructureSection,
+  before: StructureSection | undefined,
+): StructureSection {
+  const isChanged =
+    before === undefined
+      ? now.words.some((w) => w !== '00000000')
+      : now.words.join('') !== before.words.join('');
   return isChanged ? { ...now, isChanged, fields: markFields(now.fields, before?.fields) } : now;
 }
 
@@ -37,8 +46,11 @@ function cellText(cell: TableRow['cells'][number]): string {
 }
 
 function markRow(now: TableRow, before: TableRow | undefined): TableRow {
-  const isChanged = before === undefined || now.cells.map(cellText).join('\n') !== before.cells.map(cellText).join('\n');
-  const detail = now.detail === undefined ? undefined : markSections(now.detail, before?.detail ?? []);
+  const isChanged =
+    before === undefined ||
+    now.cells.map(cellText).join('\n') !== before.cells.map(cellText).join('\n');
+  const detail =
+    now.detail === undefined ? undefined : markSections(now.detail, before?.detail ?? []);
   return {
     ...now,
     ...(isChanged ? { isChanged } : {}),
@@ -53,7 +65,12 @@ function markTable(now: TableSection, before: TableSection | undefined): TableSe
 
 function markKeyValues(now: KeyValueSection, before: KeyValueSection | undefined): KeyValueSection {
   const old = new Map((before?.rows ?? []).map((r) => [r.key, r.value]));
-  return { ...now, rows: now.rows.map((row) => (old.get(row.key) === row.value ? row : { ...row, isChanged: true })) };
+  return {
+    ...now,
+    rows: now.rows.map((row) =>
+      old.get(row.key) === row.value ? row : { ...row, isChanged: true },
+    ),
+  };
 }
 
 function isBranchChanged(node: TreeNode): boolean {
@@ -63,7 +80,8 @@ function isBranchChanged(node: TreeNode): boolean {
 function markNode(now: TreeNode, before: TreeNode | undefined): TreeNode {
   const old = byId(before?.children ?? []);
   const children = now.children?.map((child) => markNode(child, old.get(child.id)));
-  const detail = now.detail === undefined ? undefined : markSections(now.detail, before?.detail ?? []);
+  const detail =
+    now.detail === undefined ? undefined : markSections(now.detail, before?.detail ?? []);
   const isOwnChange =
     before === undefined ||
     before.subtitle !== now.subtitle ||
@@ -117,7 +135,10 @@ function markSections(now: readonly Section[], before: readonly Section[]): read
         return markKeyValues(section, same('keyvalue'));
       case 'tree': {
         const nodes = byId(same('tree')?.nodes ?? []);
-        return { ...section, nodes: section.nodes.map((node) => markNode(node, nodes.get(node.id))) };
+        return {
+          ...section,
+          nodes: section.nodes.map((node) => markNode(node, nodes.get(node.id))),
+        };
       }
       case 'topology':
         return markTopology(section, same('topology'));

@@ -8,10 +8,17 @@ const DEFAULT_BYTES = 256;
 const MAX_BYTES = 4096;
 
 export function memoryView({ machine, params }: ViewContext): ViewModel {
-  const address = params.address === undefined ? 0x10_0000 : Number(BigInt(params.address) & 0xf_ffff_ffff_fff0n);
+  const address =
+    params.address === undefined ? 0x10_0000 : Number(BigInt(params.address) & 0xf_ffff_ffff_fff0n);
   const length = Math.min(params.length ?? DEFAULT_BYTES, MAX_BYTES);
   const choices: ViewModel['choices'] = [
-    { param: 'address', title: 'Address', value: `0x${address.toString(16)}`, options: [], isFreeText: true },
+    {
+      param: 'address',
+      title: 'Address',
+      value: `0x${address.toString(16)}`,
+      options: [],
+      isFreeText: true,
+    },
   ];
   if (!machine.memory.isMemory(address, 1)) {
     return {
@@ -30,7 +37,12 @@ export function memoryView({ machine, params }: ViewContext): ViewModel {
     subtitle: formatAddress(address),
     choices,
     sections: [
-      { kind: 'bytes', id: 'bytes', address: formatAddress(address), hex: bytesToHex(machine.memory.readBytes(address, length)) },
+      {
+        kind: 'bytes',
+        id: 'bytes',
+        address: formatAddress(address),
+        hex: bytesToHex(machine.memory.readBytes(address, length)),
+      },
     ],
   };
 }

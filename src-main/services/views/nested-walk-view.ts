@@ -11,7 +11,8 @@ import { explainedWalk } from './walk-steps.ts';
 /** The first PASID of a requester whose entry is nested. */
 function firstNested(machine: Machine, rid: number): number | undefined {
   const root = rootTable(machine);
-  const context = root === undefined ? undefined : contextEntries(machine, root).find((c) => c.rid === rid);
+  const context =
+    root === undefined ? undefined : contextEntries(machine, root).find((c) => c.rid === rid);
   if (context === undefined || root?.isScalable !== true) {
     return undefined;
   }
@@ -23,7 +24,12 @@ function firstNested(machine: Machine, rid: number): number | undefined {
 export function nestedWalkView(context: ViewContext): ViewModel {
   const { machine, params } = context;
   if (rootTable(machine) === undefined) {
-    return { view: 'nested-walk', title: 'Nested walk', sections: [], empty: 'There are no translation tables yet.' };
+    return {
+      view: 'nested-walk',
+      title: 'Nested walk',
+      sections: [],
+      empty: 'There are no translation tables yet.',
+    };
   }
   const request = requestOf(context);
   const nested = params.pasid ?? firstNested(machine, request.rid);
@@ -37,7 +43,10 @@ export function nestedWalkView(context: ViewContext): ViewModel {
   }
   request.pasid = nested;
   const walk = explainedWalk(machine, request);
-  const reads = walk.steps.reduce((n, step) => n + (step.stage === 'output' ? 0 : 1) + (step.nested?.length ?? 0), 0);
+  const reads = walk.steps.reduce(
+    (n, step) => n + (step.stage === 'output' ? 0 : 1) + (step.nested?.length ?? 0),
+    0,
+  );
   return {
     view: 'nested-walk',
     title: 'Nested walk',

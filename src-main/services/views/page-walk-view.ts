@@ -35,12 +35,18 @@ export function knownPasids(machine: Machine, rid: number): readonly number[] {
   const context = contextEntries(machine, root).find((c) => c.rid === rid);
   return context === undefined
     ? []
-    : directoryEntries(machine, context.words).flatMap((d) => pasidEntries(machine, d).map((e) => e.pasid));
+    : directoryEntries(machine, context.words).flatMap((d) =>
+        pasidEntries(machine, d).map((e) => e.pasid),
+      );
 }
 
-export function walkChoices(machine: Machine, request: IommuRequest): NonNullable<ViewModel['choices']> {
+export function walkChoices(
+  machine: Machine,
+  request: IommuRequest,
+): NonNullable<ViewModel['choices']> {
   const pasids = knownPasids(machine, request.rid);
-  const all = request.pasid >= 0 && !pasids.includes(request.pasid) ? [...pasids, request.pasid] : pasids;
+  const all =
+    request.pasid >= 0 && !pasids.includes(request.pasid) ? [...pasids, request.pasid] : pasids;
   return [
     {
       param: 'rid',
@@ -55,7 +61,10 @@ export function walkChoices(machine: Machine, request: IommuRequest): NonNullabl
       param: 'pasid',
       title: 'PASID',
       value: request.pasid < 0 ? '' : String(request.pasid),
-      options: [{ value: '', title: 'none' }, ...all.map((p) => ({ value: String(p), title: String(p) }))],
+      options: [
+        { value: '', title: 'none' },
+        ...all.map((p) => ({ value: String(p), title: String(p) })),
+      ],
       isFreeText: true,
     },
     {
@@ -84,7 +93,8 @@ export function pageWalkView(context: ViewContext): ViewModel {
       view: 'page-walk',
       title: 'Page walk',
       sections: [],
-      empty: 'There are no translation tables yet. Once the kernel has set them up, choose a requester, a PASID and an address here.',
+      empty:
+        'There are no translation tables yet. Once the kernel has set them up, choose a requester, a PASID and an address here.',
     };
   }
   const request = requestOf(context);

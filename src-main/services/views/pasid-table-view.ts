@@ -40,7 +40,9 @@ export function pasidTableView({ machine, params }: ViewContext): ViewModel {
         'The IOMMU has no root table yet. Run a script that boots the kernel: the driver writes RTADDR_REG and sets SRTP, and the tables appear here.',
     };
   }
-  const contexts = contextEntries(machine, root).filter((c) => params.rid === undefined || ridRef(c.rid) === params.rid);
+  const contexts = contextEntries(machine, root).filter(
+    (c) => params.rid === undefined || ridRef(c.rid) === params.rid,
+  );
   return {
     view: 'pasid-table',
     title: 'PASID tables',
@@ -50,14 +52,19 @@ export function pasidTableView({ machine, params }: ViewContext): ViewModel {
         kind: 'tree',
         id: 'tables',
         nodes: busNodes(machine, root, contexts),
-        empty: 'No context entry is set: every request ends with a fault. Attaching a device to a domain creates one.',
+        empty:
+          'No context entry is set: every request ends with a fault. Attaching a device to a domain creates one.',
       },
     ],
     notModelled: 'Host permission tables',
   };
 }
 
-function busNodes(machine: Machine, root: RootTable, contexts: readonly FoundContext[]): readonly TreeNode[] {
+function busNodes(
+  machine: Machine,
+  root: RootTable,
+  contexts: readonly FoundContext[],
+): readonly TreeNode[] {
   const buses = new Map<number, FoundContext[]>();
   for (const context of contexts) {
     const bus = Math.floor(context.rid / 256);
@@ -78,7 +85,9 @@ function busNodes(machine: Machine, root: RootTable, contexts: readonly FoundCon
           context: layoutContextOf(machine),
         }),
       ],
-      children: entries.map((c) => (root.isScalable ? scalableContextNode(machine, c) : legacyContextNode(machine, c))),
+      children: entries.map((c) =>
+        root.isScalable ? scalableContextNode(machine, c) : legacyContextNode(machine, c),
+      ),
     };
   });
 }
@@ -102,13 +111,20 @@ function legacyContextNode(machine: Machine, found: FoundContext): TreeNode {
 
 function scalableContextNode(machine: Machine, found: FoundContext): TreeNode {
   const entry = ScalableContextEntry.decode(found.words);
-  const switches = [entry.DTE === 1 ? 'ATS' : '', entry.PASIDE === 1 ? 'PASID' : '', entry.PRE === 1 ? 'PRI' : '']
+  const switches = [
+    entry.DTE === 1 ? 'ATS' : '',
+    entry.PASIDE === 1 ? 'PASID' : '',
+    entry.PRE === 1 ? 'PRI' : '',
+  ]
     .filter((s) => s !== '')
     .join(', ');
   return {
     id: `context-${found.rid}`,
     title: `Context entry ${formatRid(found.rid)}`,
-    subtitle: entry.P === 1 ? `present; ${switches === '' ? 'no PASID requests' : switches} enabled` : 'not present',
+    subtitle:
+      entry.P === 1
+        ? `present; ${switches === '' ? 'no PASID requests' : switches} enabled`
+        : 'not present',
     tone: entry.P === 1 ? 'neutral' : 'muted',
     refs: { rid: ridRef(found.rid), address: formatAddress(found.address) },
     detail: [
@@ -120,7 +136,10 @@ function scalableContextNode(machine: Machine, found: FoundContext): TreeNode {
         refs: { rid: ridRef(found.rid) },
       }),
     ],
-    children: entry.P === 1 ? directoryEntries(machine, found.words).map((d) => directoryNode(machine, found.rid, d)) : [],
+    children:
+      entry.P === 1
+        ? directoryEntries(machine, found.words).map((d) => directoryNode(machine, found.rid, d))
+        : [],
   };
 }
 

@@ -44,12 +44,16 @@ function capabilitiesOf(device: Found): readonly FoundCapability[] {
 }
 
 function declarationOf(device: Found, found: FoundCapability): Capability | undefined {
-  const same = declaredCapabilities().filter((c) => c.id === found.id && (c.kind === 'extended') === found.isExtended);
+  const same = declaredCapabilities().filter(
+    (c) => c.id === found.id && (c.kind === 'extended') === found.isExtended,
+  );
   if (same.length < 2) {
     return same[0];
   }
   // Several declarations share the DVSEC identifier; vendor and DVSEC id tell them apart.
-  const isSiov = device.configRead(found.offset + 4, 2) === 0x8086 && device.configRead(found.offset + 8, 2) === 5;
+  const isSiov =
+    device.configRead(found.offset + 4, 2) === 0x8086 &&
+    device.configRead(found.offset + 8, 2) === 5;
   return same.find((c) => (c.name === 'SIOV') === isSiov) ?? same[0];
 }
 
@@ -74,16 +78,26 @@ function capabilityNode(device: Found, rid: number, found: FoundCapability): Tre
     title: `[${toHex(found.offset, 3)}] ${declaration?.title ?? `${kind} ${toHex(found.id, 2)}`}`,
     subtitle: found.next === 0 ? 'end of the list' : `next at ${toHex(found.next, 3)}`,
     detail: Object.values(declaration?.registers ?? {}).map((register) =>
-      registerSection(register, { id: `cap-${rid}-${found.offset}-${register.name}`, words: registerWords(device, found.offset, register) }),
+      registerSection(register, {
+        id: `cap-${rid}-${found.offset}-${register.name}`,
+        words: registerWords(device, found.offset, register),
+      }),
     ),
   };
 }
 
 export function pciConfigView({ machine, params }: ViewContext): ViewModel {
   const functions = [...machine.fabric.functions()];
-  const chosen = functions.find(([rid]) => params.rid === undefined || ridRef(rid) === params.rid) ?? functions[0];
+  const chosen =
+    functions.find(([rid]) => params.rid === undefined || ridRef(rid) === params.rid) ??
+    functions[0];
   if (chosen === undefined) {
-    return { view: 'pci-config', title: 'PCI configuration space', sections: [], empty: 'This machine has no PCI functions.' };
+    return {
+      view: 'pci-config',
+      title: 'PCI configuration space',
+      sections: [],
+      empty: 'This machine has no PCI functions.',
+    };
   }
   const [rid, device] = chosen;
   const bytes = Uint8Array.from({ length: SHOWN_BYTES }, (_, i) => device.configRead(i, 1));
@@ -93,14 +107,35 @@ export function pciConfigView({ machine, params }: ViewContext): ViewModel {
       id: 'header',
       title: 'Header',
       rows: [
-        { key: 'Vendor : device', value: `${hex4(device.configRead(0, 2))}:${hex4(device.configRead(2, 2))}` },
-        { key: 'Class', value: toHex(device.configRead(8, 4) >>> 8, 6), help: 'Base class, sub-class, programming interface' },
-        { key: 'Command', value: toHex(device.configRead(4, 2), 4), help: 'Bit 1: memory space enable. Bit 2: bus master enable' },
-        { key: 'Status', value: toHex(device.configRead(6, 2), 4), help: 'Bit 4: there is a capability list' },
+        {
+          key: 'Vendor : device',
+          value: `${hex4(device.configRead(0, 2))}:${hex4(device.configRead(2, 2))}`,
+        },
+        {
+          key: 'Class',
+          value: toHex(device.configRead(8, 4) >>> 8, 6),
+          help: 'Base class, sub-class, programming interface',
+        },
+        {
+          key: 'Command',
+          value: toHex(device.configRead(4, 2), 4),
+          help: 'Bit 1: memory space enable. Bit 2: bus master enable',
+        },
+        {
+          key: 'Status',
+          value: toHex(device.configRead(6, 2), 4),
+          help: 'Bit 4: there is a capability list',
+        },
         ...device.barBytes.flatMap((size, index) =>
           size === 0
             ? []
-            : [{ key: `BAR${index}`, value: `${toHex(barAddress(device, index))}, ${size / 1024} KiB`, help: 'Where firmware placed the region' }],
+            : [
+                {
+                  key: `BAR${index}`,
+                  value: `${toHex(barAddress(device, index))}, ${size / 1024} KiB`,
+                  help: 'Where firmware placed the region',
+                },
+              ],
         ),
       ],
     },
@@ -111,7 +146,13 @@ export function pciConfigView({ machine, params }: ViewContext): ViewModel {
       nodes: capabilitiesOf(device).map((found) => capabilityNode(device, rid, found)),
       empty: 'The function has no capabilities.',
     },
-    { kind: 'bytes', id: 'bytes', title: `First ${SHOWN_BYTES} of ${SPACE_BYTES} bytes`, address: '0x000', hex: bytesToHex(bytes) },
+    {
+      kind: 'bytes',
+      id: 'bytes',
+      title: `First ${SHOWN_BYTES} of ${SPACE_BYTES} bytes`,
+      address: '0x000',
+      hex: bytesToHex(bytes),
+    },
   ];
   return {
     view: 'pci-config',
@@ -122,7 +163,10 @@ export function pciConfigView({ machine, params }: ViewContext): ViewModel {
         param: 'rid',
         title: 'Function',
         value: ridRef(rid),
-        options: functions.map(([r, d]) => ({ value: ridRef(r), title: `${formatRid(r)} ${d.name}` })),
+        options: functions.map(([r, d]) => ({
+          value: ridRef(r),
+          title: `${formatRid(r)} ${d.name}`,
+        })),
       },
     ],
     sections,

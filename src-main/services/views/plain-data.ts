@@ -4,12 +4,16 @@ import type { PlainData } from '../../sim/index.ts';
 export type PlainRecord = Readonly<Record<string, PlainData>>;
 
 export function record(value: PlainData | undefined): PlainRecord | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as PlainRecord) : undefined;
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as PlainRecord)
+    : undefined;
 }
 
 export function text(value: PlainRecord, key: string): string | undefined {
   const found = value[key];
-  return found === undefined || found === null || typeof found === 'object' ? undefined : String(found);
+  return found === undefined || found === null || typeof found === 'object'
+    ? undefined
+    : String(found);
 }
 
 /** Any plain value on one line. */

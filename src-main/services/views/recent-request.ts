@@ -37,7 +37,11 @@ function requestOfRecord(record: TraceRecord | undefined): RecentRequest | undef
   }
 }
 
-export function recentRequest(trace: Trace, at: number, params: ViewParams): RecentRequest | undefined {
+export function recentRequest(
+  trace: Trace,
+  at: number,
+  params: ViewParams,
+): RecentRequest | undefined {
   if (params.event !== undefined) {
     const selected = requestOfRecord(readRecord(trace, params.event));
     if (selected !== undefined) {

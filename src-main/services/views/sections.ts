@@ -17,7 +17,10 @@ export interface StructureOptions {
   readonly note?: string;
 }
 
-export function structureSection<F extends FieldMap>(structure: Structure<F>, options: StructureOptions): StructureSection {
+export function structureSection<F extends FieldMap>(
+  structure: Structure<F>,
+  options: StructureOptions,
+): StructureSection {
   return layoutSection(structure, structure, options);
 }
 
@@ -27,7 +30,12 @@ export function registerSection(register: Register, options: StructureOptions): 
 
 function layoutSection<F extends FieldMap>(
   layout: Layout<F>,
-  described: { readonly name: string; readonly title: string; readonly source: Structure['source']; readonly note?: string },
+  described: {
+    readonly name: string;
+    readonly title: string;
+    readonly source: Structure['source'];
+    readonly note?: string;
+  },
   { id, words, address, context = ANY_CONTEXT, refs, note }: StructureOptions,
 ): StructureSection {
   const text = note ?? described.note;
@@ -84,5 +92,7 @@ export function formatDuration(ns: number): string {
   if (ns < 1_000) {
     return `${ns} ns`;
   }
-  return ns < 1_000_000 ? `${(ns / 1_000).toFixed(ns % 1_000 === 0 ? 0 : 2)} µs` : `${(ns / 1_000_000).toFixed(3)} ms`;
+  return ns < 1_000_000
+    ? `${(ns / 1_000).toFixed(ns % 1_000 === 0 ? 0 : 2)} µs`
+    : `${(ns / 1_000_000).toFixed(3)} ms`;
 }

@@ -57,7 +57,14 @@ function nodesOf(folder: Folder, path: string): readonly TreeNode[] {
 export function sysfsView({ machine }: ViewContext): ViewModel {
   const root: Folder = { children: new Map() };
   for (const [key, value] of machine.software.entries('sysfs/')) {
-    insert(root, key.slice('sysfs/'.length).split('/').filter((part) => part !== ''), value);
+    insert(
+      root,
+      key
+        .slice('sysfs/'.length)
+        .split('/')
+        .filter((part) => part !== ''),
+      value,
+    );
   }
   return {
     view: 'sysfs',
@@ -67,7 +74,8 @@ export function sysfsView({ machine }: ViewContext): ViewModel {
         kind: 'tree',
         id: 'sysfs',
         nodes: nodesOf(root, 'sysfs'),
-        empty: 'Nothing is registered yet. A driver that registers an mdev parent makes its types appear here.',
+        empty:
+          'Nothing is registered yet. A driver that registers an mdev parent makes its types appear here.',
       },
     ],
   };
@@ -83,7 +91,9 @@ function objectsView(
 ): ViewModel {
   const { software } = context.machine;
   const wanted = context.params.filter ?? '';
-  const entries = prefixes.flatMap((prefix) => software.entries(prefix)).filter(([key]) => key.includes(wanted));
+  const entries = prefixes
+    .flatMap((prefix) => software.entries(prefix))
+    .filter(([key]) => key.includes(wanted));
   const sections = entries.map(([key, value]): Section => {
     const fields = record(value);
     return {
@@ -96,7 +106,12 @@ function objectsView(
           : Object.entries(fields).map(([name, v]) => ({ key: name, value: inline(v) })),
     };
   });
-  return { view, title, sections, ...(sections.length === 0 ? { empty } : { subtitle: `${sections.length} objects` }) };
+  return {
+    view,
+    title,
+    sections,
+    ...(sections.length === 0 ? { empty } : { subtitle: `${sections.length} objects` }),
+  };
 }
 
 export function vdevView(context: ViewContext): ViewModel {

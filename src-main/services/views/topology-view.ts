@@ -31,7 +31,9 @@ function platformNodes(machine: Machine): TopologyNode[] {
       kind: 'iommu',
       title: machine.unit.name,
       subtitle:
-        root === undefined ? 'no root table' : `${root.isScalable ? 'scalable mode' : 'legacy mode'}${root.isEnabled ? '' : ', remapping off'}`,
+        root === undefined
+          ? 'no root table'
+          : `${root.isScalable ? 'scalable mode' : 'legacy mode'}${root.isEnabled ? '' : ', remapping off'}`,
       tone: root?.isEnabled === true ? 'good' : 'muted',
       link: { view: 'pasid-table', label: 'PASID tables' },
     },
@@ -55,9 +57,17 @@ function mdevNodes(machine: Machine): { nodes: TopologyNode[]; edges: Edge[] } {
       link: { view: 'vdev', params: { filter: uuid }, label: 'VDEV' },
     });
     const parent = text(mdev, 'parent');
-    const device = [...machine.fabric.functions()].find(([rid, d]) => parent !== undefined && (parent.includes(formatRid(rid)) || parent === d.name));
+    const device = [...machine.fabric.functions()].find(
+      ([rid, d]) => parent !== undefined && (parent.includes(formatRid(rid)) || parent === d.name),
+    );
     if (device !== undefined) {
-      edges.push({ id: `${key}-parent`, from: key, to: `device-${device[0]}`, label: 'shares', isDashed: true });
+      edges.push({
+        id: `${key}-parent`,
+        from: key,
+        to: `device-${device[0]}`,
+        label: 'shares',
+        isDashed: true,
+      });
     }
   }
   return { nodes, edges };
@@ -91,7 +101,11 @@ export function topologyView({ machine }: ViewContext): ViewModel {
         subtitle: queue.subtitle,
         parent: id,
         tone: queue.isEnabled ? 'good' : 'muted',
-        refs: { queue: queue.name, unit: device.name, ...(queue.pasid === undefined ? {} : { pasid: queue.pasid }) },
+        refs: {
+          queue: queue.name,
+          unit: device.name,
+          ...(queue.pasid === undefined ? {} : { pasid: queue.pasid }),
+        },
         link: { view: 'work-queues', params: { queue: queue.name }, label: 'Work queue' },
       });
     }
@@ -101,7 +115,13 @@ export function topologyView({ machine }: ViewContext): ViewModel {
     view: 'topology',
     title: 'Topology',
     subtitle: machine.config.name,
-    sections: [{ kind: 'topology', id: 'topology', nodes: [...nodes, ...mdevs.nodes], edges: [...edges, ...mdevs.edges] }],
+    sections: [
+      {
+        kind: 'topology',
+        id: 'topology',
+        nodes: [...nodes, ...mdevs.nodes],
+        edges: [...edges, ...mdevs.edges],
+      },
+    ],
   };
 }
-

@@ -73,7 +73,13 @@ function contextsOfBus(
     for (let i = 0; i < count; i++) {
       const words = readWords(machine, table + i * bytes, bytes);
       if (words.some((w) => w !== 0)) {
-        found.push({ rid: bus * 256 + first + i, rootAddress, rootWords, address: table + i * bytes, words });
+        found.push({
+          rid: bus * 256 + first + i,
+          rootAddress,
+          rootWords,
+          address: table + i * bytes,
+          words,
+        });
       }
     }
   };
@@ -102,7 +108,10 @@ export interface FoundDirectory {
 }
 
 /** Directory entries that differ from zero. */
-export function directoryEntries(machine: Machine, context: Uint32Array): readonly FoundDirectory[] {
+export function directoryEntries(
+  machine: Machine,
+  context: Uint32Array,
+): readonly FoundDirectory[] {
   const { PASIDDIRPTR, PDTS } = ScalableContextEntry.decode(context);
   const found: FoundDirectory[] = [];
   const count = 2 ** (PDTS + DIRECTORY_BASE_BITS);
@@ -110,7 +119,12 @@ export function directoryEntries(machine: Machine, context: Uint32Array): readon
     const address = Number(PASIDDIRPTR) + index * PasidDirectoryEntry.bytes;
     const words = readWords(machine, address, PasidDirectoryEntry.bytes);
     if (words.some((w) => w !== 0)) {
-      found.push({ index, address, words, tableAddress: Number(PasidDirectoryEntry.decode(words).SMPTBLPTR) });
+      found.push({
+        index,
+        address,
+        words,
+        tableAddress: Number(PasidDirectoryEntry.decode(words).SMPTBLPTR),
+      });
     }
   }
   return found;
@@ -123,7 +137,10 @@ export interface FoundPasidEntry {
 }
 
 /** Entries of one PASID table that differ from zero. */
-export function pasidEntries(machine: Machine, directory: FoundDirectory): readonly FoundPasidEntry[] {
+export function pasidEntries(
+  machine: Machine,
+  directory: FoundDirectory,
+): readonly FoundPasidEntry[] {
   const found: FoundPasidEntry[] = [];
   for (let i = 0; i < PASIDS_PER_TABLE; i++) {
     const address = directory.tableAddress + i * PasidTableEntry.bytes;
@@ -136,14 +153,23 @@ export function pasidEntries(machine: Machine, directory: FoundDirectory): reado
 }
 
 /** The PASID entry of a requester, read from memory; undefined when the way to it is not there. */
-export function findPasidEntry(machine: Machine, rid: number, pasid: number): FoundPasidEntry | undefined {
+export function findPasidEntry(
+  machine: Machine,
+  rid: number,
+  pasid: number,
+): FoundPasidEntry | undefined {
   const root = rootTable(machine);
-  const context = root === undefined ? undefined : contextEntries(machine, root).find((c) => c.rid === rid);
+  const context =
+    root === undefined ? undefined : contextEntries(machine, root).find((c) => c.rid === rid);
   if (context === undefined) {
     return undefined;
   }
-  const directory = directoryEntries(machine, context.words).find((d) => d.index === Math.floor(pasid / PASIDS_PER_TABLE));
-  return directory === undefined ? undefined : pasidEntries(machine, directory).find((e) => e.pasid === pasid);
+  const directory = directoryEntries(machine, context.words).find(
+    (d) => d.index === Math.floor(pasid / PASIDS_PER_TABLE),
+  );
+  return directory === undefined
+    ? undefined
+    : pasidEntries(machine, directory).find((e) => e.pasid === pasid);
 }
 
 export function addressOfHalves(high: number, low: number): number {

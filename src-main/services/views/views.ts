@@ -17,7 +17,12 @@ import { pciConfigView } from './pci-config-view.ts';
 import { domainsView, ioasidView, sysfsView, vdevView, vfioView } from './software-views.ts';
 import { topologyView } from './topology-view.ts';
 import type { View, ViewContext } from './view-context.ts';
-import { deviceRegistersView, deviceTlbView, portalsView, workQueuesView } from './work-queue-views.ts';
+import {
+  deviceRegistersView,
+  deviceTlbView,
+  portalsView,
+  workQueuesView,
+} from './work-queue-views.ts';
 
 const VIEWS: Readonly<Partial<Record<ViewId, View>>> = {
   topology: topologyView,

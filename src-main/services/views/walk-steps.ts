@@ -12,7 +12,13 @@ import { PasidDirectoryEntry } from '../../spec/vtd/pasid-directory-entry.ts';
 import { PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
 import { ScalableRootEntry } from '../../spec/vtd/root-entry.ts';
 import { bigOf } from '../../bits/u64.ts';
-import { ACCESS, type IommuAnswer, type IommuRequest, type Machine, type WalkRead } from '../../sim/index.ts';
+import {
+  ACCESS,
+  type IommuAnswer,
+  type IommuRequest,
+  type Machine,
+  type WalkRead,
+} from '../../sim/index.ts';
 import { pgttTitle } from './pasid-table-view.ts';
 import { formatAddress, formatPasid, formatRid, structureSection } from './sections.ts';
 import { layoutContextOf } from './view-context.ts';
@@ -42,7 +48,9 @@ function structureOf(read: WalkRead): Structure {
     case 'root':
       return ScalableRootEntry as unknown as Structure;
     case 'context':
-      return (read.words.length === 8 ? ScalableContextEntry : LegacyContextEntry) as unknown as Structure;
+      return (read.words.length === 8
+        ? ScalableContextEntry
+        : LegacyContextEntry) as unknown as Structure;
     case 'pasid-directory':
       return PasidDirectoryEntry as unknown as Structure;
     case 'pasid-entry':
@@ -89,7 +97,13 @@ function rightsOf(read: WalkRead): string {
   return `${(low & 1) === 1 ? 'R' : '-'}${(low & 2) === 2 ? 'W' : '-'}`;
 }
 
-function stepOf(machine: Machine, read: WalkRead, index: number, isLast: boolean, failure: string | undefined): WalkStep {
+function stepOf(
+  machine: Machine,
+  read: WalkRead,
+  index: number,
+  isLast: boolean,
+  failure: string | undefined,
+): WalkStep {
   const [low = 0, high = 0] = read.words;
   const isBad = read.words.length === 0 || (isLast && failure !== undefined);
   return {
@@ -116,7 +130,11 @@ function stepOf(machine: Machine, read: WalkRead, index: number, isLast: boolean
 }
 
 /** Second-stage reads that serve a first-stage step belong to the step after them. */
-function group(machine: Machine, reads: readonly WalkRead[], failure: string | undefined): readonly WalkStep[] {
+function group(
+  machine: Machine,
+  reads: readonly WalkRead[],
+  failure: string | undefined,
+): readonly WalkStep[] {
   const steps: WalkStep[] = [];
   let pending: WalkStep[] = [];
   reads.forEach((read, index) => {
@@ -144,7 +162,9 @@ function group(machine: Machine, reads: readonly WalkRead[], failure: string | u
 
 export function explainedWalk(machine: Machine, request: IommuRequest): WalkSection {
   const reads: WalkRead[] = [];
-  const answer: IommuAnswer = machine.unit.translation.explain(request, { read: (read) => reads.push(read) });
+  const answer: IommuAnswer = machine.unit.translation.explain(request, {
+    read: (read) => reads.push(read),
+  });
   const failure = answer.reason === 0 ? undefined : (faultCodeTitle(answer.reason) ?? 'fault');
   const steps = group(machine, reads, failure);
   const output: WalkStep[] =

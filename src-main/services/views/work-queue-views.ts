@@ -3,9 +3,23 @@ import { bigOf } from '../../bits/u64.ts';
 import { toHex } from '../../bits/hex.ts';
 import type { Section, TableRow, Tone, ViewModel } from '../../protocol/views.ts';
 import { WqConfig } from '../../spec/dsa/wq-config.ts';
-import { decodeCompletionRecord, decodeDescriptor, type DsaDevice, type Machine, type WqView } from '../../sim/index.ts';
+import {
+  decodeCompletionRecord,
+  decodeDescriptor,
+  type DsaDevice,
+  type Machine,
+  type WqView,
+} from '../../sim/index.ts';
 import { dsaDevices, queueName } from './device-facts.ts';
-import { formatAddress, formatBytes, formatDuration, formatRid, registerSection, ridRef, structureSection } from './sections.ts';
+import {
+  formatAddress,
+  formatBytes,
+  formatDuration,
+  formatRid,
+  registerSection,
+  ridRef,
+  structureSection,
+} from './sections.ts';
 import type { ViewContext } from './view-context.ts';
 
 const WQ_STATES = ['disabled', 'enabled', 'busy'] as const;
@@ -28,7 +42,11 @@ function choose({ machine, params }: ViewContext): Chosen | undefined {
     return undefined;
   }
   const index = queue === undefined ? Number.NaN : Number(queue.replace('wq', ''));
-  return { rid: found[0], device: found[1], wq: index < found[1].inspect.wqCount ? index : undefined };
+  return {
+    rid: found[0],
+    device: found[1],
+    wq: index < found[1].inspect.wqCount ? index : undefined,
+  };
 }
 
 function wqRow(device: DsaDevice, wq: WqView): TableRow {
@@ -89,7 +107,11 @@ function descriptorRow(device: DsaDevice, facts: DescriptorFacts): TableRow {
     }),
   ];
   if (facts.record !== undefined) {
-    const record = decodeCompletionRecord(facts.record, decoded.operation, device.inspect.layoutContext);
+    const record = decodeCompletionRecord(
+      facts.record,
+      decoded.operation,
+      device.inspect.layoutContext,
+    );
     detail.push(
       structureSection(record.structure, {
         id: `record-${facts.id}`,
@@ -112,7 +134,11 @@ function descriptorRow(device: DsaDevice, facts: DescriptorFacts): TableRow {
       facts.pasid < 0 ? 'none' : String(facts.pasid),
       formatBytes(facts.words[8] ?? 0),
       formatAddress(recordAddress),
-      { text: facts.state, tone: facts.tone, ...(facts.help === undefined ? {} : { help: facts.help }) },
+      {
+        text: facts.state,
+        tone: facts.tone,
+        ...(facts.help === undefined ? {} : { help: facts.help }),
+      },
       facts.time,
     ],
     detail,
@@ -160,7 +186,9 @@ function descriptorRows(device: DsaDevice, wq: number | undefined): readonly Tab
     .slice(0, COMPLETED_ROWS)
     .map((d) => {
       const record = decodeCompletionRecord(d.record, (d.words[1] ?? 0) >>> 24);
-      const text = record.text ?? decodeCompletionRecord(Uint32Array.of(d.status, 0, 0, 0, 0, 0, 0, 0), 0).text;
+      const text =
+        record.text ??
+        decodeCompletionRecord(Uint32Array.of(d.status, 0, 0, 0, 0, 0, 0, 0), 0).text;
       return descriptorRow(device, {
         id: `done-${d.number}`,
         words: d.words,
@@ -189,7 +217,8 @@ function queueChoices(machine: Machine, chosen: Chosen): NonNullable<ViewModel['
     {
       param: 'queue',
       title: 'Queue',
-      value: chosen.wq === undefined ? chosen.device.name : queueName(chosen.device.name, chosen.wq),
+      value:
+        chosen.wq === undefined ? chosen.device.name : queueName(chosen.device.name, chosen.wq),
       options: queues,
     },
   ];
@@ -202,7 +231,9 @@ export function workQueuesView(context: ViewContext): ViewModel {
   }
   const { device, rid, wq } = chosen;
   const { inspect } = device;
-  const queues = inspect.wqs().filter((q) => (wq === undefined ? q.size > 0 || q.state !== 0 : q.index === wq));
+  const queues = inspect
+    .wqs()
+    .filter((q) => (wq === undefined ? q.size > 0 || q.state !== 0 : q.index === wq));
   return {
     view: 'work-queues',
     title: 'Work queues',
@@ -216,16 +247,36 @@ export function workQueuesView(context: ViewContext): ViewModel {
         columns: [
           { id: 'name', title: 'Queue', isMono: true },
           { id: 'state', title: 'State' },
-          { id: 'mode', title: 'Mode', help: 'Dedicated: one client, MOVDIR64B. Shared: many clients, ENQCMD' },
-          { id: 'pasid', title: 'PASID', help: 'Dedicated: from WQCFG. Shared: from each descriptor', align: 'right' },
-          { id: 'occupancy', title: 'Waiting', align: 'right', help: 'Descriptors waiting, of the entries configured' },
+          {
+            id: 'mode',
+            title: 'Mode',
+            help: 'Dedicated: one client, MOVDIR64B. Shared: many clients, ENQCMD',
+          },
+          {
+            id: 'pasid',
+            title: 'PASID',
+            help: 'Dedicated: from WQCFG. Shared: from each descriptor',
+            align: 'right',
+          },
+          {
+            id: 'occupancy',
+            title: 'Waiting',
+            align: 'right',
+            help: 'Descriptors waiting, of the entries configured',
+          },
           { id: 'group', title: 'Group', align: 'right' },
           { id: 'priority', title: 'Priority', align: 'right' },
-          { id: 'limit', title: 'Threshold', align: 'right', help: 'Occupancy at which the limited portal answers Retry' },
+          {
+            id: 'limit',
+            title: 'Threshold',
+            align: 'right',
+            help: 'Occupancy at which the limited portal answers Retry',
+          },
           { id: 'busy', title: 'In progress', align: 'right' },
         ],
         rows: queues.map((q) => wqRow(device, q)),
-        empty: 'No work queue is configured. Give one a size, a mode and a group, enable the device, then the queue.',
+        empty:
+          'No work queue is configured. Give one a size, a mode and a group, enable the device, then the queue.',
       },
       {
         kind: 'table',
@@ -257,7 +308,11 @@ export function workQueuesView(context: ViewContext): ViewModel {
           .filter((g) => g.wqs.length > 0 || g.engines.length > 0)
           .map((g) => ({
             id: `group-${g.index}`,
-            cells: [String(g.index), g.wqs.map((q) => `wq${q}`).join(' '), g.engines.map((e) => `engine${e}`).join(' ')],
+            cells: [
+              String(g.index),
+              g.wqs.map((q) => `wq${q}`).join(' '),
+              g.engines.map((e) => `engine${e}`).join(' '),
+            ],
           })),
         empty: 'No group has queues and engines yet.',
       },
@@ -314,7 +369,12 @@ export function portalsView(context: ViewContext): ViewModel {
   const { device } = chosen;
   const base = device.inspect.configRegisters;
   const bar2 = bigOf(base.peek32(0x1c), base.peek32(0x18) & ~0xf);
-  const inUse = new Set(device.inspect.wqs().filter((q) => q.size > 0 || q.state !== 0).map((q) => q.index));
+  const inUse = new Set(
+    device.inspect
+      .wqs()
+      .filter((q) => q.size > 0 || q.state !== 0)
+      .map((q) => q.index),
+  );
   return {
     view: 'portals',
     title: 'Portals',
@@ -337,7 +397,8 @@ export function portalsView(context: ViewContext): ViewModel {
             refs: { queue: queueName(device.name, p.wq) },
             cells: [`wq${p.wq}`, String(p.page), p.title, formatAddress(bar2 + BigInt(p.offset))],
           })),
-        empty: 'Portals of queues without entries answer like a disabled queue. Configure a queue first.',
+        empty:
+          'Portals of queues without entries answer like a disabled queue. Configure a queue first.',
       },
     ],
   };
@@ -349,7 +410,11 @@ export function deviceTlbView({ machine }: ViewContext): ViewModel {
       const input = bigOf(entry.high, entry.low);
       return {
         id: `atc-${device.name}-${entry.pasid}-${input.toString(16)}`,
-        refs: { rid: ridRef(rid), unit: device.name, ...(entry.pasid < 0 ? {} : { pasid: entry.pasid }) },
+        refs: {
+          rid: ridRef(rid),
+          unit: device.name,
+          ...(entry.pasid < 0 ? {} : { pasid: entry.pasid }),
+        },
         cells: [
           device.name,
           entry.pasid < 0 ? 'none' : String(entry.pasid),
@@ -378,7 +443,8 @@ export function deviceTlbView({ machine }: ViewContext): ViewModel {
           { id: 'rights', title: 'Rights', isMono: true },
         ],
         rows,
-        empty: 'No device holds a translation. With ATS enabled, a device asks the IOMMU once and keeps the answer here.',
+        empty:
+          'No device holds a translation. With ATS enabled, a device asks the IOMMU once and keeps the answer here.',
       },
     ],
   };

@@ -110,7 +110,10 @@ export class EventQueue implements Snapshotable<EventQueueState> {
 
   /** Moves time forward without running anything. */
   advanceTo(timeNs: number): void {
-    invariant(timeNs >= this.#nowNs && timeNs <= this.nextDueNs, `Time ${timeNs} ns would jump over an event or back`);
+    invariant(
+      timeNs >= this.#nowNs && timeNs <= this.nextDueNs,
+      `Time ${timeNs} ns would jump over an event or back`,
+    );
     this.#nowNs = timeNs;
     this.#trace.nowNs = timeNs;
   }
@@ -122,7 +125,9 @@ export class EventQueue implements Snapshotable<EventQueueState> {
       const at = i * SLOTS;
       const heap = this.#heap;
       const matches =
-        heap[at + 2] === target && heap[at + 3] === operation && (a === undefined || heap[at + 4] === a);
+        heap[at + 2] === target &&
+        heap[at + 3] === operation &&
+        (a === undefined || heap[at + 4] === a);
       if (!matches) {
         kept.push(i);
       }
@@ -131,13 +136,19 @@ export class EventQueue implements Snapshotable<EventQueueState> {
       return;
     }
     const entries = kept.map((i) => this.#heap.slice(i * SLOTS, (i + 1) * SLOTS));
-    entries.sort((x, y) => (x[0] as number) - (y[0] as number) || (x[1] as number) - (y[1] as number));
+    entries.sort(
+      (x, y) => (x[0] as number) - (y[0] as number) || (x[1] as number) - (y[1] as number),
+    );
     entries.forEach((entry, i) => this.#heap.set(entry, i * SLOTS));
     this.#size = entries.length;
   }
 
   snapshot(): EventQueueState {
-    return { nowNs: this.#nowNs, order: this.#order, slots: this.#heap.slice(0, this.#size * SLOTS) };
+    return {
+      nowNs: this.#nowNs,
+      order: this.#order,
+      slots: this.#heap.slice(0, this.#size * SLOTS),
+    };
   }
 
   restore(state: EventQueueState): void {
@@ -184,7 +195,9 @@ export class EventQueue implements Snapshotable<EventQueueState> {
     const heap = this.#heap;
     const dx = heap[x * SLOTS] as number;
     const dy = heap[y * SLOTS] as number;
-    return dx < dy || (dx === dy && (heap[x * SLOTS + 1] as number) < (heap[y * SLOTS + 1] as number));
+    return (
+      dx < dy || (dx === dy && (heap[x * SLOTS + 1] as number) < (heap[y * SLOTS + 1] as number))
+    );
   }
 }
 

@@ -76,8 +76,15 @@ export class RegisterFile implements Snapshotable<Uint32Array> {
     this.#words = new Uint32Array(spaceBytes / 4);
     const owners: Register[][] = [];
     for (const register of block.registers) {
-      invariant(register.offset + register.bytes <= spaceBytes, `${block.name}: ${register.name} is outside the space`);
-      for (let w = register.offset >>> 2; w < Math.ceil((register.offset + register.bytes) / 4); w++) {
+      invariant(
+        register.offset + register.bytes <= spaceBytes,
+        `${block.name}: ${register.name} is outside the space`,
+      );
+      for (
+        let w = register.offset >>> 2;
+        w < Math.ceil((register.offset + register.bytes) / 4);
+        w++
+      ) {
         (owners[w] ??= []).push(register);
       }
       this.#masks.set(register, masksOf(register));
@@ -104,7 +111,9 @@ export class RegisterFile implements Snapshotable<Uint32Array> {
 
   /** The register at an offset, if one is declared there. */
   registerAt(offset: number): Register | undefined {
-    return this.#owners[offset >>> 2]?.find((r) => offset >= r.offset && offset < r.offset + r.bytes);
+    return this.#owners[offset >>> 2]?.find(
+      (r) => offset >= r.offset && offset < r.offset + r.bytes,
+    );
   }
 
   /** Software read. Bytes without a register read as zero. */
@@ -194,7 +203,8 @@ export class RegisterFile implements Snapshotable<Uint32Array> {
     }
     const shift = (register.offset & 3) * 8;
     const mask = (register.bytes === 1 ? 0xff : 0xffff) << shift;
-    this.#words[first] = ((this.#words[first] as number) & ~mask) | (((words[0] as number) << shift) & mask);
+    this.#words[first] =
+      ((this.#words[first] as number) & ~mask) | (((words[0] as number) << shift) & mask);
   }
 
   #setField(register: Register, fieldName: string, value: number | bigint): void {
@@ -207,7 +217,8 @@ export class RegisterFile implements Snapshotable<Uint32Array> {
     const found: Register[] = [];
     for (let word = offset >>> 2; word <= (offset + bytes - 1) >>> 2; word++) {
       for (const register of this.#owners[word] ?? []) {
-        const overlaps = register.offset < offset + bytes && offset < register.offset + register.bytes;
+        const overlaps =
+          register.offset < offset + bytes && offset < register.offset + register.bytes;
         if (overlaps && !found.includes(register)) {
           found.push(register);
         }
@@ -219,7 +230,8 @@ export class RegisterFile implements Snapshotable<Uint32Array> {
   #visibleWord(index: number): number {
     let word = this.#words[index] ?? 0;
     for (const register of this.#owners[index] ?? []) {
-      const hidden = (this.#masks.get(register) as Masks).hidden[index - (register.offset >>> 2)] ?? 0;
+      const hidden =
+        (this.#masks.get(register) as Masks).hidden[index - (register.offset >>> 2)] ?? 0;
       word &= ~(hidden << ((register.offset & 3) * 8));
     }
     return word >>> 0;
@@ -247,7 +259,8 @@ export class RegisterFile implements Snapshotable<Uint32Array> {
       const lockable = isLocked ? 0 : (masks.lockable[w] as number);
       const plain = ((masks.writable[w] as number) | lockable) & (byteInWord[w] as number);
       const clear = (masks.clearable[w] as number) & (written[w] as number);
-      after[w] = (((before[w] as number) & ~plain & ~clear) | ((written[w] as number) & plain)) >>> 0;
+      after[w] =
+        (((before[w] as number) & ~plain & ~clear) | ((written[w] as number) & plain)) >>> 0;
     }
     this.#store(register, after);
     this.#hooks.onDidWrite?.({ register, before, written, after, byteMask });

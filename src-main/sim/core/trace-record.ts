@@ -35,7 +35,14 @@ export function decodeRecord(trace: Trace, raw: RawRecord): TraceRecord {
       values[field.name] = field.type === 'text' ? trace.textOf(value) : value;
     }
   }
-  return { seq: raw.seq, timeNs: raw.timeNs, source: trace.sourceName(raw.source), kind, cause: raw.cause, values };
+  return {
+    seq: raw.seq,
+    timeNs: raw.timeNs,
+    source: trace.sourceName(raw.source),
+    kind,
+    cause: raw.cause,
+    values,
+  };
 }
 
 /** Undefined when the record was dropped or does not exist. */
@@ -78,7 +85,10 @@ export function recordText(record: TraceRecord): string {
 /** Stable keys, hexadecimal strings for 64-bit values: one line of a trace file. */
 export function recordJson(record: TraceRecord): string {
   const data = Object.fromEntries(
-    Object.entries(record.values).map(([name, value]) => [name, typeof value === 'bigint' ? toHex(value) : value]),
+    Object.entries(record.values).map(([name, value]) => [
+      name,
+      typeof value === 'bigint' ? toHex(value) : value,
+    ]),
   );
   return JSON.stringify({
     seq: record.seq,

@@ -162,11 +162,18 @@ export class Trace {
    * The same for paths that are not hot: values in the order of the declaration's fields. A `u64` field takes a bigint
    * or a Number below 2^53. Returns the sequence number, or `NO_CAUSE` when the trace is off.
    */
-  record(kind: EventKind, source: number, ...values: readonly (number | bigint | string | boolean)[]): number {
+  record(
+    kind: EventKind,
+    source: number,
+    ...values: readonly (number | bigint | string | boolean)[]
+  ): number {
     if (!this.isOn) {
       return NO_CAUSE;
     }
-    invariant(values.length === kind.fields.length, `${kind.kind} takes ${kind.fields.length} values, found ${values.length}`);
+    invariant(
+      values.length === kind.fields.length,
+      `${kind.kind} takes ${kind.fields.length} values, found ${values.length}`,
+    );
     this.begin(kind, source);
     for (let i = 0; i < values.length; i++) {
       const value = values[i] as number | bigint | string | boolean;

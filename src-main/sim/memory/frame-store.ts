@@ -2,29 +2,40 @@
  * Storage of 4 KiB frames: one growing Uint32Array, 1,024 words a frame, shared by all physical memories of a run (the
  * live machine and the replicas that show its past), so that keyframes share what did not change.
  *
- * Slot 0 is the frame of zeros that stands for all RAM never written; it is read-only. Each slot remembers the epoch in
- * which it was made: a memory may write a slot only in its own current epoch, otherwise it copies it first.
+ * A slot holds a frame of memory or part of a page map: 1,024 slot numbers, `NO_SLOT` where there is no memory. Slot 0
+ * is the frame of zeros that stands for all RAM never written, and at the same time the leaf that maps 1,024 times that
+ * frame; slot 1 is the leaf of a region without memory. Both are read-only. Each slot remembers the epoch in which it was
+ * made: a memory may write a slot only in its own current epoch, otherwise it copies it first.
  */
 import { invariant } from '../../bits/invariant.ts';
 
 export const FRAME_WORDS = 1024;
 export const FRAME_BYTES = 4096;
 export const ZERO_SLOT = 0;
+export const HOLE_SLOT = 1;
+/** Entry of a leaf where there is no memory: -1 as a word. */
+export const NO_SLOT = 0xffff_ffff;
+const FIRST_FREE_SLOT = 2;
+/** Epoch of frames that nobody may write. */
+export const READ_ONLY_EPOCH = 0;
 
 export class FrameStore {
   /** Word i of slot s is `words[s * 1024 + i]`. Replaced when it grows: reload it after any write. */
   words: Uint32Array;
   #epochs: Int32Array;
-  #used = 1;
+  #used = FIRST_FREE_SLOT;
   #free: number[] = [];
+  readonly #pinned: number[] = [];
   #nextEpoch = 1;
 
   constructor(initialFrames = 256) {
-    this.words = new Uint32Array(initialFrames * FRAME_WORDS);
-    this.#epochs = new Int32Array(initialFrames);
+    const frames = Math.max(initialFrames, FIRST_FREE_SLOT);
+    this.words = new Uint32Array(frames * FRAME_WORDS);
+    this.words.fill(NO_SLOT, HOLE_SLOT * FRAME_WORDS, (HOLE_SLOT + 1) * FRAME_WORDS);
+    this.#epochs = new Int32Array(frames);
   }
 
-  /** Frames in use, the frame of zeros included. */
+  /** Slots in use: frames and leaves, the two fixed ones included. */
   get frames(): number {
     return this.#used - this.#free.length;
   }
@@ -45,26 +56,38 @@ export class FrameStore {
     return slot;
   }
 
-  /** Frees every slot that none of the given page maps uses. */
-  collect(pageMaps: Iterable<readonly Int32Array[]>): void {
+  /** Adjacent slots that are never freed, for the upper level of a page map. Gives the first. */
+  reserveRun(count: number): number {
+    const first = this.#extend();
+    for (let slot = first; slot < first + count; slot++) {
+      this.#pinned.push(slot === first ? slot : this.#extend());
+    }
+    return first;
+  }
+
+  /** Frees every slot that none of the given page maps (lists of leaf slots) uses. */
+  collect(pageMaps: Iterable<Uint32Array>): void {
     const live = new Uint8Array(this.#used);
-    live[ZERO_SLOT] = 1;
-    const seen = new Set<Int32Array>();
+    live.fill(1, 0, FIRST_FREE_SLOT);
+    for (const slot of this.#pinned) {
+      live[slot] = 1;
+    }
     for (const leaves of pageMaps) {
       for (const leaf of leaves) {
-        if (seen.has(leaf)) {
+        if (live[leaf] === 1) {
           continue;
         }
-        seen.add(leaf);
-        for (const slot of leaf) {
-          if (slot > 0) {
+        live[leaf] = 1;
+        for (let i = leaf * FRAME_WORDS; i < (leaf + 1) * FRAME_WORDS; i++) {
+          const slot = this.words[i] as number;
+          if (slot !== NO_SLOT) {
             live[slot] = 1;
           }
         }
       }
     }
     this.#free = [];
-    for (let slot = this.#used - 1; slot > 0; slot--) {
+    for (let slot = this.#used - 1; slot >= FIRST_FREE_SLOT; slot--) {
       if (live[slot] === 0) {
         this.#free.push(slot);
       }

@@ -2,8 +2,8 @@
  * Physical memory of a machine: sparse, copy-on-write 4 KiB frames behind a two-level radix map.
  *
  * Addresses are two 32-bit halves on hot paths (`locate`) and Numbers below 2^53 elsewhere. Bits 53:22 select a leaf of
- * the map, bits 21:12 a frame in it, bits 11:2 a word. A map entry is a slot of the `FrameStore`; -1 is "no memory here".
- * Multi-byte values are little-endian.
+ * the map, bits 21:12 a frame in it, bits 11:2 a word. Both levels of the map are slots of the `FrameStore` like the frames
+ * themselves, so that a lookup touches one typed array. Multi-byte values are little-endian.
  *
  * Not modelled: caches, memory types, ECC, NUMA distance. Access widths are unrestricted.
  */
@@ -12,7 +12,15 @@ import { toHex } from '../../bits/hex.ts';
 import { TWO_32, bigOf, highOf, highOfBig, lowOf, lowOfBig } from '../../bits/u64.ts';
 import { StateHash } from '../core/hash.ts';
 import type { Snapshotable } from '../core/snapshot.ts';
-import { FRAME_BYTES, FRAME_WORDS, ZERO_SLOT, type FrameStore } from './frame-store.ts';
+import {
+  FRAME_BYTES,
+  FRAME_WORDS,
+  HOLE_SLOT,
+  NO_SLOT,
+  READ_ONLY_EPOCH,
+  ZERO_SLOT,
+  type FrameStore,
+} from './frame-store.ts';
 
 export interface MemoryRegion {
   readonly base: number;
@@ -20,23 +28,30 @@ export interface MemoryRegion {
   readonly kind: 'ram' | 'rom';
 }
 
-/** Results of `locate` and `locateForWrite` that are not a word index. */
-export const NO_MEMORY = -1;
+/** Result of `locateForWrite` where there is memory that cannot be written. */
 export const READ_ONLY = -2;
+/** Result of `locateForWrite` where there is no memory; `locate` gives any negative number. */
+export const NO_MEMORY = -1;
 
-const LEAF_FRAMES = 1024;
+const LEAF_FRAMES = FRAME_WORDS;
 const LEAF_BYTES = LEAF_FRAMES * FRAME_BYTES;
+/** Leaves that one value of the high address half selects among. */
+const LEAVES_PER_HIGH = TWO_32 / LEAF_BYTES;
 
 /** A page map frozen at one instant. Shares leaves and frames with its memory and with other snapshots. */
 export interface MemorySnapshot {
-  readonly leaves: readonly Int32Array[];
+  /** Slot of each leaf, by address. */
+  readonly leaves: Uint32Array;
 }
 
 export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
   readonly store: FrameStore;
   readonly regions: readonly MemoryRegion[];
-  #leaves: Int32Array[] = [];
-  #isLeafOwned: Uint8Array;
+  /** Word index of the slot of the first leaf; those of the others follow. */
+  readonly #leaves: number;
+  readonly #leafCount: number;
+  /** Largest high half that the map covers. */
+  readonly #lastHigh: number;
   #epoch: number;
   readonly #rom: readonly MemoryRegion[];
 
@@ -45,24 +60,27 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
     this.regions = regions;
     this.#rom = regions.filter((r) => r.kind === 'rom');
     this.#epoch = store.newEpoch();
-    const end = Math.max(0, ...regions.map((r) => r.base + r.bytes));
-    const hole = new Int32Array(LEAF_FRAMES).fill(NO_MEMORY);
-    const untouched = new Int32Array(LEAF_FRAMES).fill(ZERO_SLOT);
-    for (let base = 0; base < end; base += LEAF_BYTES) {
-      this.#leaves.push(this.#initialLeaf(base, hole, untouched));
+    const end = Math.max(1, ...regions.map((r) => r.base + r.bytes));
+    this.#lastHigh = highOf(end - 1);
+    this.#leafCount = (this.#lastHigh + 1) * LEAVES_PER_HIGH;
+    this.#leaves = store.reserveRun(this.#leafCount / FRAME_WORDS) * FRAME_WORDS;
+    for (let i = 0; i < this.#leafCount; i++) {
+      const leaf = this.#initialLeaf(i * LEAF_BYTES);
+      store.words[this.#leaves + i] = leaf;
     }
-    this.#isLeafOwned = new Uint8Array(this.#leaves.length);
   }
 
-  #initialLeaf(base: number, hole: Int32Array, untouched: Int32Array): Int32Array {
-    const touching = this.regions.filter((r) => r.base < base + LEAF_BYTES && r.base + r.bytes > base);
+  #initialLeaf(base: number): number {
+    const touching = this.regions.filter(
+      (r) => r.base < base + LEAF_BYTES && r.base + r.bytes > base,
+    );
     if (touching.length === 0) {
-      return hole;
+      return HOLE_SLOT;
     }
     if (touching.some((r) => r.base <= base && r.base + r.bytes >= base + LEAF_BYTES)) {
-      return untouched;
+      return ZERO_SLOT;
     }
-    const leaf = hole.slice();
+    const leaf = this.store.copy(HOLE_SLOT, this.#epoch);
     for (const region of touching) {
       invariant(
         region.base % FRAME_BYTES === 0 && region.bytes % FRAME_BYTES === 0,
@@ -70,56 +88,62 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
       );
       const first = Math.max(0, (region.base - base) / FRAME_BYTES);
       const last = Math.min(LEAF_FRAMES, (region.base + region.bytes - base) / FRAME_BYTES);
-      leaf.fill(ZERO_SLOT, first, last);
+      this.store.words.fill(ZERO_SLOT, leaf * FRAME_WORDS + first, leaf * FRAME_WORDS + last);
     }
     return leaf;
   }
 
-  /** Index into `store.words` of the word at the address, or `NO_MEMORY`. */
+  /** Index into `store.words` of the word at the address; negative where there is no memory. */
   locate(high: number, low: number): number {
-    const leaf = this.#leaves[(high << 10) | (low >>> 22)];
-    if (leaf === undefined) {
-      return NO_MEMORY;
+    if (high >>> 0 > this.#lastHigh) {
+      return -1;
     }
-    const slot = leaf[(low >>> 12) & 1023] as number;
-    return slot < 0 ? NO_MEMORY : (slot << 10) | ((low >>> 2) & 1023);
+    const { words } = this.store;
+    const leaf = words[this.#leaves + ((high << 10) | (low >>> 22))] as number;
+    // An entry without memory is -1 as a word, and stays negative.
+    const slot = words[(leaf << 10) | ((low >>> 12) & 1023)] as number;
+    return (slot << 10) | ((low >>> 2) & 1023);
   }
 
   /** As `locate`, after making the frame writable; `READ_ONLY` for ROM. Invalidates earlier word indexes of the frame. */
   locateForWrite(high: number, low: number): number {
-    const top = (high << 10) | (low >>> 22);
-    const leaf = this.#leaves[top];
-    if (leaf === undefined) {
+    if (high >>> 0 > this.#lastHigh) {
       return NO_MEMORY;
     }
-    const frame = (low >>> 12) & 1023;
-    const slot = leaf[frame] as number;
+    const { words } = this.store;
+    const leaf = words[this.#leaves + ((high << 10) | (low >>> 22))] as number;
+    const slot = (words[(leaf << 10) | ((low >>> 12) & 1023)] as number) | 0;
     if (slot < 0) {
       return NO_MEMORY;
     }
     if (this.store.epochOf(slot) === this.#epoch) {
       return (slot << 10) | ((low >>> 2) & 1023);
     }
-    return this.#claim(top, frame, slot, high, low);
+    return this.#claim(high, low, slot);
   }
 
-  #claim(top: number, frame: number, slot: number, high: number, low: number): number {
+  #claim(high: number, low: number, slot: number): number {
     const at = high * TWO_32 + (low >>> 0);
     if (this.#rom.some((r) => at >= r.base && at < r.base + r.bytes)) {
       return READ_ONLY;
     }
     const copy = this.store.copy(slot, this.#epoch);
-    if (this.#isLeafOwned[top] === 0) {
-      this.#leaves[top] = (this.#leaves[top] as Int32Array).slice();
-      this.#isLeafOwned[top] = 1;
-    }
-    (this.#leaves[top] as Int32Array)[frame] = copy;
+    this.#mapFrame((high << 10) | (low >>> 22), (low >>> 12) & 1023, copy);
     return (copy << 10) | ((low >>> 2) & 1023);
+  }
+
+  #mapFrame(top: number, frame: number, slot: number): void {
+    let leaf = this.store.words[this.#leaves + top] as number;
+    if (this.store.epochOf(leaf) !== this.#epoch) {
+      leaf = this.store.copy(leaf, this.#epoch);
+      this.store.words[this.#leaves + top] = leaf;
+    }
+    this.store.words[leaf * FRAME_WORDS + frame] = slot;
   }
 
   isMemory(address: number, bytes = 1): boolean {
     for (let at = address - (address % FRAME_BYTES); at < address + bytes; at += FRAME_BYTES) {
-      if (this.locate(highOf(at), lowOf(at)) === NO_MEMORY) {
+      if (this.locate(highOf(at), lowOf(at)) < 0) {
         return false;
       }
     }
@@ -211,7 +235,9 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
       if (base < 0) {
         isStored = false;
       } else {
-        new Uint8Array(this.store.words.buffer, base * 4 + inFrame, run).set(bytes.subarray(from, from + run));
+        new Uint8Array(this.store.words.buffer, base * 4 + inFrame, run).set(
+          bytes.subarray(from, from + run),
+        );
       }
       at += run;
       from += run;
@@ -224,39 +250,36 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
     invariant(address % FRAME_BYTES === 0, 'ROM is loaded by whole frames');
     for (let from = 0; from < bytes.length; from += FRAME_BYTES) {
       const at = address + from;
-      const top = Math.floor(at / LEAF_BYTES);
-      const slot = this.store.copy(ZERO_SLOT, 0);
+      const slot = this.store.copy(ZERO_SLOT, READ_ONLY_EPOCH);
       const chunk = bytes.subarray(from, from + FRAME_BYTES);
       new Uint8Array(this.store.words.buffer, slot * FRAME_BYTES, chunk.length).set(chunk);
-      if (this.#isLeafOwned[top] === 0) {
-        this.#leaves[top] = (this.#leaves[top] as Int32Array).slice();
-        this.#isLeafOwned[top] = 1;
-      }
-      (this.#leaves[top] as Int32Array)[(at % LEAF_BYTES) / FRAME_BYTES] = slot;
+      this.#mapFrame(Math.floor(at / LEAF_BYTES), (at % LEAF_BYTES) / FRAME_BYTES, slot);
     }
   }
 
   /** Freezes the present contents. From now on every first write to a frame copies it. */
   snapshot(): MemorySnapshot {
     this.#epoch = this.store.newEpoch();
-    this.#isLeafOwned = new Uint8Array(this.#leaves.length);
-    return { leaves: [...this.#leaves] };
+    return { leaves: this.store.words.slice(this.#leaves, this.#leaves + this.#leafCount) };
   }
 
   /** Takes over frozen contents, also of another memory of the same store and regions. */
   restore(state: MemorySnapshot): void {
-    this.#leaves = [...state.leaves];
-    this.#isLeafOwned = new Uint8Array(this.#leaves.length);
+    this.store.words.set(state.leaves, this.#leaves);
     this.#epoch = this.store.newEpoch();
   }
 
   /** Adds every frame that differs from zero to the hash, in address order. */
   hashInto(hash: StateHash): void {
     const { words } = this.store;
-    this.#leaves.forEach((leaf, top) => {
+    for (let top = 0; top < this.#leafCount; top++) {
+      const leaf = words[this.#leaves + top] as number;
+      if (leaf === ZERO_SLOT || leaf === HOLE_SLOT) {
+        continue;
+      }
       for (let frame = 0; frame < LEAF_FRAMES; frame++) {
-        const slot = leaf[frame] as number;
-        if (slot <= 0) {
+        const slot = words[leaf * FRAME_WORDS + frame] as number;
+        if (slot === ZERO_SLOT || slot === NO_SLOT) {
           continue;
         }
         const start = slot * FRAME_WORDS;
@@ -270,6 +293,6 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
           hash.words(words, start, start + FRAME_WORDS);
         }
       }
-    });
+    }
   }
 }

@@ -35,7 +35,14 @@ export class AddressMap {
   readonly #fixed: readonly Range[];
   readonly #fabric: Fabric;
 
-  constructor(fabric: Fabric, fixed: readonly { readonly base: number; readonly bytes: number; readonly target: MmioTarget }[]) {
+  constructor(
+    fabric: Fabric,
+    fixed: readonly {
+      readonly base: number;
+      readonly bytes: number;
+      readonly target: MmioTarget;
+    }[],
+  ) {
     this.#fabric = fabric;
     this.#fixed = fixed.map((f) => ({ base: f.base, end: f.base + f.bytes, target: f.target }));
     this.rebuild();
@@ -57,7 +64,12 @@ export class AddressMap {
     return found;
   }
 
-  blockWrite(high: number, low: number, words: Uint32Array, kind: BlockWriteKind): BlockWriteResult {
+  blockWrite(
+    high: number,
+    low: number,
+    words: Uint32Array,
+    kind: BlockWriteKind,
+  ): BlockWriteResult {
     const address = numberOf(high, low);
     const range = this.find(address);
     if (range === undefined) {

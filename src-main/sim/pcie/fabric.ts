@@ -209,7 +209,12 @@ class FabricPort implements UpstreamPort {
 
   #refusePeer(): CompletionStatus {
     const { answer } = this.#fabric.unit;
-    this.#trace.record(PEER_ACCESS_REFUSED, this.#source, this.rid, numberOf(answer.high, answer.low));
+    this.#trace.record(
+      PEER_ACCESS_REFUSED,
+      this.#source,
+      this.rid,
+      numberOf(answer.high, answer.low),
+    );
     return COMPLETION.unsupportedRequest;
   }
 

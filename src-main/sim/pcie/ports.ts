@@ -7,7 +7,12 @@
 import type { Snapshotable } from '../core/snapshot.ts';
 
 /** Completion status as PCIe encodes it (PCIe Base, completion header). */
-export const COMPLETION = { success: 0, unsupportedRequest: 1, retry: 2, completerAbort: 4 } as const;
+export const COMPLETION = {
+  success: 0,
+  unsupportedRequest: 1,
+  retry: 2,
+  completerAbort: 4,
+} as const;
 export type CompletionStatus = (typeof COMPLETION)[keyof typeof COMPLETION];
 
 /** Address type of a memory request (PCIe ATS). */
@@ -160,7 +165,12 @@ export interface PcieFunction<S = unknown> extends Snapshotable<S> {
   mmioRead(bar: number, offset: number, bytes: 1 | 2 | 4 | 8): bigint;
   mmioWrite(bar: number, offset: number, bytes: 1 | 2 | 4 | 8, value: bigint): void;
   /** 64-byte aligned write of 16 words. */
-  blockWrite(bar: number, offset: number, words: Uint32Array, kind: BlockWriteKind): BlockWriteResult;
+  blockWrite(
+    bar: number,
+    offset: number,
+    words: Uint32Array,
+    kind: BlockWriteKind,
+  ): BlockWriteResult;
   atsInvalidate(request: InvalidateRequest): void;
   pageResponse(pasid: number, groupIndex: number, code: PageResponseCode): void;
   reset(kind: ResetKind): void;

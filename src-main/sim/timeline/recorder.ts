@@ -139,7 +139,11 @@ export class Recorder implements HardwarePort {
     return this.hardware.takeInterrupt(cpu);
   }
 
-  emit(kind: EventKind, source: string, ...values: readonly (number | bigint | string | boolean)[]): number {
+  emit(
+    kind: EventKind,
+    source: string,
+    ...values: readonly (number | bigint | string | boolean)[]
+  ): number {
     this.#log({ op: 'emit', kind, source, values });
     return this.hardware.emit(kind, source, ...values);
   }

@@ -12,7 +12,12 @@ import { applyVmxCall, type VmxCall } from './vmx-call.ts';
 export type StimulusCall =
   | { readonly op: 'memory-write'; readonly address: number; readonly bytes: Uint8Array }
   | { readonly op: 'memory-write-64'; readonly address: number; readonly value: bigint }
-  | { readonly op: 'mmio-write'; readonly address: number; readonly bytes: 1 | 2 | 4 | 8; readonly value: bigint }
+  | {
+      readonly op: 'mmio-write';
+      readonly address: number;
+      readonly bytes: 1 | 2 | 4 | 8;
+      readonly value: bigint;
+    }
   | {
       readonly op: 'config-write';
       readonly rid: number;
@@ -26,7 +31,12 @@ export type StimulusCall =
       readonly address: number;
       readonly words: Uint32Array;
     }
-  | { readonly op: 'write-msr'; readonly cpu: number; readonly index: number; readonly value: bigint }
+  | {
+      readonly op: 'write-msr';
+      readonly cpu: number;
+      readonly index: number;
+      readonly value: bigint;
+    }
   | { readonly op: 'read-msr'; readonly cpu: number; readonly index: number }
   | { readonly op: 'advance'; readonly untilNs: number }
   | { readonly op: 'next-event'; readonly limitNs: number }
@@ -49,7 +59,11 @@ export interface Stimulus {
 }
 
 /** Makes the call on a machine. Stops inside an `advance` when the trace reaches `stopAtRecord`. */
-export function applyStimulus(hardware: MachineHardware, stimulus: Stimulus, stopAtRecord: number): void {
+export function applyStimulus(
+  hardware: MachineHardware,
+  stimulus: Stimulus,
+  stopAtRecord: number,
+): void {
   const { call } = stimulus;
   hardware.machine.trace.cause = stimulus.cause;
   switch (call.op) {

@@ -80,7 +80,10 @@ export function defineEvent<const F extends EventFields>(
   kind: string,
   spec: EventDeclaration<F>,
 ): EventKind<F> {
-  invariant(/^[a-z0-9]+(\.[a-z0-9-]+){2}$/.test(kind), `Event kind ${kind} is not block.object.verb`);
+  invariant(
+    /^[a-z0-9]+(\.[a-z0-9-]+){2}$/.test(kind),
+    `Event kind ${kind} is not block.object.verb`,
+  );
   invariant(!byKind.has(kind), `Event kind ${kind} is declared twice`);
   const fields = Object.entries<EventFields[string]>(spec.fields).map(([name, [type, title]]) => ({
     name,

@@ -2,15 +2,25 @@
 import { vtd } from '../source.ts';
 import { defineEvent } from './event.ts';
 
-const ACCESS_NAMES = { names: { 0: 'read', 1: 'write', 2: 'atomic', 3: 'page request', 4: 'interrupt' } } as const;
+const ACCESS_NAMES = {
+  names: { 0: 'read', 1: 'write', 2: 'atomic', 3: 'page request', 4: 'interrupt' },
+} as const;
 const ADDRESS_TYPES = { names: { 0: 'untranslated', 1: 'translation', 2: 'translated' } } as const;
 const STAGES = {
-  names: { 0: 'root', 1: 'context', 2: 'PASID directory', 3: 'PASID entry', 4: 'first-stage', 5: 'second-stage' },
+  names: {
+    0: 'root',
+    1: 'context',
+    2: 'PASID directory',
+    3: 'PASID entry',
+    4: 'first-stage',
+    5: 'second-stage',
+  },
 } as const;
 
 export const REQUEST_TRANSLATED = defineEvent('iommu.request.translated', {
   title: 'Request translated',
-  meaning: 'The unit found a host address for the request and let it pass with the rights that the tables grant.',
+  meaning:
+    'The unit found a host address for the request and let it pass with the rights that the tables grant.',
   source: vtd('3.2'),
   fields: {
     rid: ['rid', 'Requester'],
@@ -27,7 +37,8 @@ export const REQUEST_TRANSLATED = defineEvent('iommu.request.translated', {
 
 export const REQUEST_BLOCKED = defineEvent('iommu.request.blocked', {
   title: 'Request blocked',
-  meaning: 'The unit refused the request. The reason names the structure and the condition that stopped it.',
+  meaning:
+    'The unit refused the request. The reason names the structure and the condition that stopped it.',
   source: vtd('7.1.3'),
   fields: {
     rid: ['rid', 'Requester'],
@@ -59,7 +70,8 @@ export const ENTRY_READ = defineEvent('iommu.entry.read', {
 
 export const FAULT_RECORDED = defineEvent('iommu.fault.recorded', {
   title: 'Fault recorded',
-  meaning: 'The fault was stored in a fault recording register, where the fault handler of the operating system finds it.',
+  meaning:
+    'The fault was stored in a fault recording register, where the fault handler of the operating system finds it.',
   source: vtd('7.2.1'),
   fields: {
     index: ['number', 'Fault recording register'],
@@ -75,9 +87,14 @@ export const FAULT_RECORDED = defineEvent('iommu.fault.recorded', {
 
 export const FAULT_LOST = defineEvent('iommu.fault.lost', {
   title: 'Fault lost',
-  meaning: 'No fault recording register was free, so the fault left no record; the overflow flag tells that some were lost.',
+  meaning:
+    'No fault recording register was free, so the fault left no record; the overflow flag tells that some were lost.',
   source: vtd('7.2.1'),
-  fields: { reason: ['hex', 'Fault reason'], rid: ['rid', 'Requester'], collapsed: ['flag', 'Same requester is on record already'] },
+  fields: {
+    reason: ['hex', 'Fault reason'],
+    rid: ['rid', 'Requester'],
+    collapsed: ['flag', 'Same requester is on record already'],
+  },
   template: 'reason {reason} of {rid} found no fault recording register',
   mark: 'warning',
 });
@@ -86,7 +103,11 @@ export const REGISTER_WRITTEN = defineEvent('iommu.register.written', {
   title: 'Register written',
   meaning: 'Software wrote a register of the remapping unit.',
   source: vtd('11.4'),
-  fields: { register: ['text', 'Register'], before: ['u64', 'Value before'], after: ['u64', 'Value after'] },
+  fields: {
+    register: ['text', 'Register'],
+    before: ['u64', 'Value before'],
+    after: ['u64', 'Value after'],
+  },
   template: '{register}: {before} → {after}',
 });
 
@@ -96,7 +117,10 @@ export const ROOT_LATCHED = defineEvent('iommu.root-table.latched', {
   source: vtd('6.6'),
   fields: {
     address: ['u64', 'Root table'],
-    mode: [{ names: { 0: 'legacy', 1: 'scalable', 2: 'reserved', 3: 'abort-DMA' } }, 'Translation table mode'],
+    mode: [
+      { names: { 0: 'legacy', 1: 'scalable', 2: 'reserved', 3: 'abort-DMA' } },
+      'Translation table mode',
+    ],
   },
   template: 'root table at {address}, {mode} mode',
 });
@@ -141,25 +165,37 @@ export const DESCRIPTOR_EXECUTED = defineEvent('iommu.descriptor.executed', {
 
 export const WAIT_COMPLETED = defineEvent('iommu.wait.completed', {
   title: 'Invalidation wait completed',
-  meaning: 'Every invalidation before the wait descriptor is done; software polls the status word or gets the event.',
+  meaning:
+    'Every invalidation before the wait descriptor is done; software polls the status word or gets the event.',
   source: vtd('6.5.2.9'),
-  fields: { index: ['number', 'Index in the queue'], address: ['u64', 'Status address'], data: ['hex', 'Status data'], written: ['flag', 'Status was written'] },
+  fields: {
+    index: ['number', 'Index in the queue'],
+    address: ['u64', 'Status address'],
+    data: ['hex', 'Status data'],
+    written: ['flag', 'Status was written'],
+  },
   template: 'wait #{index} complete, status {data} at {address}',
 });
 
 export const QUEUE_ERROR = defineEvent('iommu.invalidation-queue.stopped', {
   level: 'guest-error',
   title: 'Invalidation queue error',
-  meaning: 'The unit cannot go on with the invalidation queue. It stays at the bad descriptor until software repairs it.',
+  meaning:
+    'The unit cannot go on with the invalidation queue. It stays at the bad descriptor until software repairs it.',
   source: vtd('6.5.2.11'),
-  fields: { index: ['number', 'Index in the queue'], info: ['number', 'IQERCD_REG.IQEI'], low: ['u64', 'First eight bytes'] },
+  fields: {
+    index: ['number', 'Index in the queue'],
+    info: ['number', 'IQERCD_REG.IQEI'],
+    low: ['u64', 'First eight bytes'],
+  },
   template: 'queue stopped at #{index}, error information {info}',
   mark: 'fault',
 });
 
 export const DEVICE_TLB_REQUESTED = defineEvent('iommu.device-tlb-invalidation.sent', {
   title: 'Device-TLB invalidation sent',
-  meaning: 'The unit asked a device to forget translations; the next wait descriptor stays pending until it answers.',
+  meaning:
+    'The unit asked a device to forget translations; the next wait descriptor stays pending until it answers.',
   source: vtd('4.3'),
   fields: {
     rid: ['rid', 'Device'],
@@ -181,7 +217,8 @@ export const DEVICE_TLB_COMPLETED = defineEvent('iommu.device-tlb-invalidation.c
 
 export const DEVICE_TLB_TIMED_OUT = defineEvent('iommu.device-tlb-invalidation.timed-out', {
   title: 'Device-TLB invalidation timed out',
-  meaning: 'The device did not answer an invalidation in time; pending waits are dropped and the queue stops.',
+  meaning:
+    'The device did not answer an invalidation in time; pending waits are dropped and the queue stops.',
   source: vtd('6.5.2.11'),
   fields: { rid: ['rid', 'Device'], itag: ['number', 'Invalidation tag'] },
   template: 'device TLB of {rid}: tag {itag} timed out',
@@ -200,7 +237,8 @@ export const DEVICE_TLB_UNEXPECTED = defineEvent('iommu.device-tlb-completion.re
 
 export const PAGE_REQUEST_QUEUED = defineEvent('iommu.page-request.queued', {
   title: 'Page request queued',
-  meaning: 'A device asked for a page that is not there; the request waits in memory for the operating system.',
+  meaning:
+    'A device asked for a page that is not there; the request waits in memory for the operating system.',
   source: vtd('7.4.1'),
   fields: {
     rid: ['rid', 'Device'],
@@ -236,7 +274,10 @@ export const PAGE_RESPONSE_SENT = defineEvent('iommu.page-group-response.sent', 
     rid: ['rid', 'Device'],
     pasid: ['pasid', 'PASID'],
     group: ['number', 'Page request group index'],
-    code: [{ names: { 0: 'success', 1: 'invalid request', 15: 'response failure' } }, 'Response code'],
+    code: [
+      { names: { 0: 'success', 1: 'invalid request', 15: 'response failure' } },
+      'Response code',
+    ],
   },
   template: 'response {code} to {rid} PASID {pasid} group {group}',
 });
@@ -252,7 +293,8 @@ export const CACHES_FLUSHED = defineEvent('iommu.caches.flushed', {
 export const REGISTER_INVALIDATION_REFUSED = defineEvent('iommu.register-invalidation.refused', {
   level: 'guest-error',
   title: 'Register-based invalidation refused',
-  meaning: 'This unit invalidates through the queue only, or the command was not valid; nothing was invalidated.',
+  meaning:
+    'This unit invalidates through the queue only, or the command was not valid; nothing was invalidated.',
   source: vtd('6.5.1'),
   fields: { register: ['text', 'Register'] },
   template: '{register} answered with granularity 0 (error)',
@@ -261,7 +303,8 @@ export const REGISTER_INVALIDATION_REFUSED = defineEvent('iommu.register-invalid
 
 export const PROTECTED_ACCESS_BLOCKED = defineEvent('iommu.protected-memory.blocked', {
   title: 'Access to protected memory blocked',
-  meaning: 'The address lies in a protected memory region. Such accesses are blocked without a fault record.',
+  meaning:
+    'The address lies in a protected memory region. Such accesses are blocked without a fault record.',
   source: vtd('11.4.8'),
   fields: { rid: ['rid', 'Requester'], address: ['u64', 'Address'] },
   template: '{rid} blocked at protected address {address}',
@@ -272,7 +315,11 @@ export const EVENT_MESSAGE_SENT = defineEvent('iommu.event-message.sent', {
   title: 'Event message sent',
   meaning: 'The unit interrupted a CPU to tell about a fault, a finished wait or a page request.',
   source: vtd('7.3'),
-  fields: { event: ['text', 'Event'], address: ['u64', 'Message address'], data: ['hex', 'Message data'] },
+  fields: {
+    event: ['text', 'Event'],
+    address: ['u64', 'Message address'],
+    data: ['hex', 'Message data'],
+  },
   template: '{event} event: {data} to {address}',
 });
 

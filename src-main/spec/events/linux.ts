@@ -159,6 +159,20 @@ export const IRTE_WRITTEN = defineEvent('linux.irte.written', {
   template: 'IRTE {index}, word {word} at {address}: {old} to {new}',
 });
 
+export const IMS_ENTRY_WRITTEN = defineEvent('linux.ims-entry.written', {
+  title: 'Interrupt message entry written',
+  meaning: 'Software decided which message an entry sends and which PASID may name it.',
+  source: linux('drivers/irqchip/irq-ims-msi.c'),
+  fields: {
+    unit: ['text', 'Device'],
+    index: ['number', 'Entry'],
+    word: ['number', 'Index of the 32-bit word'],
+    old: ['hex', 'Old value'],
+    new: ['hex', 'New value'],
+  },
+  template: 'IMS entry {index} of {unit}, word {word}: {old} to {new}',
+});
+
 // ---- IOMMU -----------------------------------------------------------------------------------------------------------
 
 export const IOMMU_ENABLED = defineEvent('linux.iommu.enabled', {
@@ -400,6 +414,18 @@ export const INSTRUCTION_EXECUTED = defineEvent('linux.instruction.executed', {
     result: ['text', 'What the CPU knows afterwards'],
   },
   template: '{process}: {instruction} to {address}: {result}',
+});
+
+export const IDXD_COMMAND = defineEvent('linux.idxd.command-given', {
+  title: 'Command given to the accelerator',
+  meaning: 'The host driver wrote the command register and waits for the answer.',
+  source: linux('drivers/dma/idxd/device.c'),
+  fields: {
+    device: ['text', 'Device'],
+    command: ['text', 'Command'],
+    operand: ['hex', 'Operand'],
+  },
+  template: '{device}: {command} {operand}',
 });
 
 // ---- VDEV ------------------------------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ export const ACCESS_UNCLAIMED = defineEvent('bus.access.unclaimed', {
 export const PEER_ACCESS_REFUSED = defineEvent('pcie.peer-access.refused', {
   level: 'guest-error',
   title: 'Peer-to-peer access refused',
-  meaning: 'The translated address belongs to another device. Access control services keep devices from reaching each other.',
+  meaning:
+    'The translated address belongs to another device. Access control services keep devices from reaching each other.',
   source: pcie('6.12'),
   fields: { rid: ['rid', 'Requester'], address: ['u64', 'Address'] },
   template: '{rid} tried to reach a device at {address}',
@@ -54,7 +55,8 @@ export const PEER_ACCESS_REFUSED = defineEvent('pcie.peer-access.refused', {
 export const BUS_MASTER_DISABLED = defineEvent('pcie.request.dropped', {
   level: 'guest-error',
   title: 'Request without bus mastering',
-  meaning: 'The function may not send memory requests: Bus Master Enable is 0 in its Command register.',
+  meaning:
+    'The function may not send memory requests: Bus Master Enable is 0 in its Command register.',
   source: pcie('7.5.1.1.3'),
   fields: { rid: ['rid', 'Requester'] },
   template: '{rid} is not a bus master',

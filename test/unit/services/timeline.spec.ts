@@ -88,7 +88,12 @@ describe('views', () => {
     const lab = attachedLab();
     dma(lab, PASID, 0x1000);
     dma(lab, 6, 0x1000);
-    const context = { machine: lab.machine, trace: lab.machine.trace, at: lab.machine.trace.head, params: {} };
+    const context = {
+      machine: lab.machine,
+      trace: lab.machine.trace,
+      at: lab.machine.trace.head,
+      params: {},
+    };
     for (const view of AVAILABLE_VIEWS) {
       const model = makeView(view, context);
       expect(model.sections.length > 0 || (model.empty ?? '').length > 20, view).toBe(true);
@@ -111,7 +116,12 @@ describe('views', () => {
 
   it('mark what differs from the stop before, and nothing else', () => {
     const lab = attachedLab();
-    const context = { machine: lab.machine, trace: lab.machine.trace, at: lab.machine.trace.head, params: {} };
+    const context = {
+      machine: lab.machine,
+      trace: lab.machine.trace,
+      at: lab.machine.trace.head,
+      params: {},
+    };
     const before = makeView('registers', context);
     expect(JSON.stringify(markChanges(before, before))).not.toContain('"isChanged"');
     dma(lab, 6, 0x1000);
@@ -126,7 +136,12 @@ describe('views', () => {
   it('mark a cached entry stale once memory says something else', () => {
     const lab = attachedLab();
     dma(lab, PASID, 0x1000);
-    const context = { machine: lab.machine, trace: lab.machine.trace, at: lab.machine.trace.head, params: {} };
+    const context = {
+      machine: lab.machine,
+      trace: lab.machine.trace,
+      at: lab.machine.trace.head,
+      params: {},
+    };
     expect(JSON.stringify(makeView('iotlb', context))).not.toContain('"stale"');
     const entry = lab.rows('linux.pasid-entry.written').at(-1);
     lab.machine.memory.write64(Number(entry?.values['address'] ?? 0), 0n);

@@ -16,7 +16,14 @@ import { PageRequestCapability } from '../../../spec/pcie/page-request.ts';
 import { PasidCapability } from '../../../spec/pcie/pasid.ts';
 import type { Trace } from '../../core/trace.ts';
 import { ConfigSpace } from '../../pcie/config-space.ts';
-import type { BlockWriteKind, BlockWriteResult, InvalidateRequest, PcieFunction, ResetKind, UpstreamPort } from '../../pcie/ports.ts';
+import type {
+  BlockWriteKind,
+  BlockWriteResult,
+  InvalidateRequest,
+  PcieFunction,
+  ResetKind,
+  UpstreamPort,
+} from '../../pcie/ports.ts';
 
 /** One extended capability of the list, in list order. The first lies at 100h. */
 export interface PlainCapability {
@@ -128,7 +135,12 @@ export class PlainFunction implements PcieFunction<PlainFunctionState> {
     // Nothing is behind the BAR.
   }
 
-  blockWrite(_bar: number, _offset: number, _words: Uint32Array, kind: BlockWriteKind): BlockWriteResult {
+  blockWrite(
+    _bar: number,
+    _offset: number,
+    _words: Uint32Array,
+    kind: BlockWriteKind,
+  ): BlockWriteResult {
     return kind === 'deferrable' ? 'retry' : 'dropped';
   }
 

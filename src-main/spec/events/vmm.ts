@@ -1,0 +1,159 @@
+/**
+ * What the VMM (KVM and the QEMU-like process) writes into the event log: memory slots, handled exits, interrupts on their
+ * way into a guest, PASID translation entries. The emitter is `vmm/`; the source of a record is the VM's name.
+ *
+ * Exits themselves are recorded by the CPU (`cpu.vm.exited`); these records say what the VMM did about them, and for which
+ * virtual device.
+ */
+import { EXIT_REASON_NAMES } from '../cpu/vm-exit.ts';
+import { linux, sdm } from '../source.ts';
+import { defineEvent } from './event.ts';
+
+export const VM_CREATED = defineEvent('vmm.vm.created', {
+  title: 'VM created',
+  meaning: 'KVM made an address space and virtual CPUs; the guest has run nothing yet.',
+  source: linux('virt/kvm/kvm_main.c'),
+  fields: {
+    memory: ['number', 'Bytes of guest memory'],
+    vcpus: ['number', 'Virtual CPUs'],
+    eptPointer: ['u64', 'EPT pointer'],
+  },
+  template: 'VM with {vcpus} vCPUs and {memory} bytes',
+});
+
+export const SLOT_SET = defineEvent('vmm.slot.set', {
+  title: 'Memory slot set',
+  meaning:
+    'Guest-physical addresses got memory of the VMM process, or a page of a device, behind them: accesses there do not exit.',
+  source: linux('virt/kvm/kvm_main.c'),
+  fields: {
+    slot: ['number', 'Slot'],
+    gpa: ['u64', 'Guest-physical address'],
+    bytes: ['number', 'Bytes'],
+    hva: ['u64', 'Address in the VMM process'],
+    name: ['text', 'What it is'],
+  },
+  template: 'Slot {slot}: {name} at {gpa}',
+});
+
+export const SLOT_REMOVED = defineEvent('vmm.slot.removed', {
+  title: 'Memory slot removed',
+  meaning: 'The addresses trap again, or have nothing behind them.',
+  source: linux('virt/kvm/kvm_main.c'),
+  fields: {
+    slot: ['number', 'Slot'],
+    gpa: ['u64', 'Guest-physical address'],
+    name: ['text', 'What it was'],
+  },
+  template: 'Slot {slot} of {name} is gone',
+});
+
+export const ACCESS_TRAPPED = defineEvent('vmm.access.trapped', {
+  title: 'Access trapped',
+  meaning:
+    'The guest touched something that the VMM emulates. Every such access costs an exit, which is why fast paths avoid it.',
+  source: sdm('volume 3, "VM Exits"'),
+  fields: {
+    device: ['text', 'Virtual device'],
+    region: ['text', 'Where'],
+    offset: ['hex', 'Offset'],
+    bytes: ['number', 'Bytes'],
+    isWrite: ['flag', 'Write'],
+    value: ['u64', 'Value'],
+    reason: [{ names: EXIT_REASON_NAMES }, 'Exit'],
+  },
+  template: '{device} {region}+{offset}: trapped, {reason}',
+});
+
+export const ACCESS_UNASSIGNED = defineEvent('vmm.access.unassigned', {
+  level: 'guest-error',
+  title: 'Nothing at this guest-physical address',
+  meaning: 'Reads give all ones and writes are dropped, as on a board without a device there.',
+  source: sdm('volume 3, "EPT Violations"'),
+  fields: { gpa: ['u64', 'Guest-physical address'], isWrite: ['flag', 'Write'] },
+  template: 'No device and no memory at {gpa}',
+});
+
+export const IRQFD_ASSIGNED = defineEvent('vmm.irqfd.assigned', {
+  title: 'irqfd assigned',
+  meaning: 'Signals of this eventfd become interrupts of the guest, without user space in between.',
+  source: linux('virt/kvm/eventfd.c'),
+  fields: {
+    eventfd: ['text', 'Eventfd'],
+    vcpu: ['number', 'vCPU'],
+    vector: ['hex', 'Vector'],
+  },
+  template: '{eventfd} raises vector {vector} of vCPU {vcpu}',
+});
+
+export const IRQFD_REMOVED = defineEvent('vmm.irqfd.removed', {
+  title: 'irqfd removed',
+  meaning: 'The eventfd no longer reaches the guest.',
+  source: linux('virt/kvm/eventfd.c'),
+  fields: { eventfd: ['text', 'Eventfd'] },
+  template: '{eventfd} no longer interrupts the guest',
+});
+
+export const BYPASS_CHANGED = defineEvent('vmm.bypass.changed', {
+  title: 'Interrupt bypass changed',
+  meaning:
+    'With the bypass the device posts to the virtual CPU and the host has no part in it; without, its handler runs first.',
+  source: linux('arch/x86/kvm/vmx/posted_intr.c'),
+  fields: {
+    irq: ['number', 'Host interrupt'],
+    isPosted: ['flag', 'Posted'],
+    vector: ['hex', 'Guest vector'],
+    descriptor: ['u64', 'Posted-interrupt descriptor'],
+  },
+  template: 'Host interrupt {irq}: posted {isPosted}',
+});
+
+/** How a vector got into a guest from the host's side. */
+export const INJECTION = { posted: 0, kicked: 1, pending: 2 } as const;
+export type Injection = (typeof INJECTION)[keyof typeof INJECTION];
+
+export const INTERRUPT_INJECTED = defineEvent('vmm.interrupt.injected', {
+  title: 'Interrupt injected',
+  meaning:
+    'KVM put a vector into a virtual CPU: through its descriptor and a notification, by an exit, or for its next entry.',
+  source: linux('arch/x86/kvm/lapic.c'),
+  fields: {
+    vcpu: ['text', 'vCPU'],
+    vector: ['hex', 'Vector'],
+    how: [{ names: { 0: 'notification', 1: 'kick', 2: 'next entry' } }, 'How'],
+  },
+  template: 'Vector {vector} to {vcpu}: {how}',
+});
+
+export const VECTOR_MASKED = defineEvent('vmm.msix-vector.held', {
+  title: 'Interrupt of a masked vector',
+  meaning: 'The vector is masked in the virtual MSI-X table: its pending bit is set instead.',
+  source: linux('drivers/vfio/pci'),
+  fields: { device: ['text', 'Virtual device'], vector: ['number', 'MSI-X vector'] },
+  template: '{device}: MSI-X vector {vector} is pending',
+});
+
+export const PASID_ENTRY_SET = defineEvent('vmm.pasid.set', {
+  title: 'PASID translation entry written',
+  meaning:
+    'From here on ENQCMD of this VM with the guest PASID reaches the device with the host PASID, without an exit.',
+  source: sdm('volume 3, "PASID translation"'),
+  fields: {
+    guestPasid: ['pasid', 'Guest PASID'],
+    hostPasid: ['pasid', 'Host PASID, -1 when cleared'],
+    address: ['u64', 'Address of the entry'],
+  },
+  template: 'Guest PASID {guestPasid} is host PASID {hostPasid}',
+});
+
+export const PASID_MISS_HANDLED = defineEvent('vmm.pasid.missed', {
+  title: 'Unknown guest PASID',
+  meaning:
+    'The enqueue exited because the guest PASID has no entry: it is filled and the instruction repeated, or the guest gets #GP.',
+  source: sdm('volume 3, "PASID translation"'),
+  fields: {
+    guestPasid: ['pasid', 'Guest PASID'],
+    isFilled: ['flag', 'Filled'],
+  },
+  template: 'Miss of guest PASID {guestPasid}, filled {isFilled}',
+});
