@@ -9,6 +9,8 @@ export const useRunGateStore = defineStore('run-gate', () => {
   const run = useRunStore();
   /** How the run was asked for while the predictions are shown. */
   const asking = shallowRef<'run' | 'step' | null>(null);
+  /** Questions that were shown once: skipping one is an answer too. */
+  const shown = new Set<string>();
 
   function isFresh(): boolean {
     return !run.isPaused && !run.isRunning;
@@ -20,8 +22,13 @@ export const useRunGateStore = defineStore('run-gate', () => {
 
   async function request(mode: 'run' | 'step'): Promise<void> {
     if (run.reasons[mode === 'run' ? 'run' : 'step-over'] !== null) return;
-    if (isFresh() && guide.openPredictions.length > 0) asking.value = mode;
-    else await start(mode);
+    const open = guide.openPredictions.filter((question) => !shown.has(question.id));
+    if (!isFresh() || open.length === 0) {
+      await start(mode);
+      return;
+    }
+    for (const question of open) shown.add(question.id);
+    asking.value = mode;
   }
 
   /** Answered or skipped: either way the run starts. */
@@ -31,9 +38,14 @@ export const useRunGateStore = defineStore('run-gate', () => {
     if (mode !== null) await start(mode);
   }
 
-  function reset(): void {
+  function cancel(): void {
     asking.value = null;
   }
 
-  return { asking, request, proceed, cancel: reset, reset };
+  function reset(): void {
+    cancel();
+    shown.clear();
+  }
+
+  return { asking, request, proceed, cancel, reset };
 });
