@@ -56,7 +56,7 @@ export class ConfigSpace implements Snapshotable<Uint32Array> {
     if (isConfigAccess(offset, bytes)) {
       this.registers.write(offset, bytes, BigInt(value >>> 0));
     }
-    if (!this.#hasEffect && this.#trace.isOn) {
+    if (!this.#hasEffect && value !== 0 && this.#trace.isOn) {
       this.#trace.record(CONFIG_WRITE_IGNORED, this.#source, offset, value >>> 0, bytes);
     }
   }
@@ -113,20 +113,11 @@ function onesOf(bytes: 1 | 2 | 4): number {
  * A write to a place where software may write something counts as one that took effect, even when the value is the old
  * one: drivers write registers back. Only writes that can never change a bit are worth a word.
  */
-function hasEffect({ register, written, byteMask }: RegisterWrite): boolean {
-  const isZero = written.every((word) => word === 0);
-  return (
-    isZero ||
-    register.fields.some((field) => {
-      const access = field.spec.access ?? 'RW';
-      const isWritten = field.pieces.some((piece) => ((byteMask >>> (piece.word * 4)) & 0xf) !== 0);
-      return (
-        field.spec.role === 'value' &&
-        access !== 'RO' &&
-        access !== 'ROS' &&
-        access !== 'HwInit' &&
-        isWritten
-      );
-    })
-  );
+function hasEffect({ register, byteMask }: RegisterWrite): boolean {
+  return register.fields.some((field) => {
+    const access = field.spec.access ?? 'RW';
+    const isWritten = field.pieces.some((piece) => ((byteMask >>> (piece.word * 4)) & 0xf) !== 0);
+    const isFixed = access === 'RO' || access === 'ROS' || access === 'HwInit';
+    return field.spec.role === 'value' && !isFixed && isWritten;
+  });
 }

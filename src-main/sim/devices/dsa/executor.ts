@@ -314,7 +314,8 @@ export class Executor {
         read += job.accessBytes(i);
       }
     }
-    let from = queue.nowNs + latency;
+    // Later chunks hide lookups that hit behind the stream.
+    let from = queue.nowNs + (job.done > 0 && latency <= timing.translationHitNs ? 0 : latency);
     if (job.operation === OPCODE.batch) {
       from += timing.batchFetchNs;
     } else if (job.operation === OPCODE.drain) {

@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest';
+import { COMMAND } from '../../../../../src-main/spec/dsa/commands.ts';
+import { OPCODE } from '../../../../../src-main/spec/dsa/operations.ts';
+import type { WqMigrationState } from '../../../../../src-main/sim/devices/dsa/wq-migration.ts';
+import {
+  DEDICATED,
+  DsaDriver,
+  RECORD,
+  SHARED,
+  descriptor,
+} from '../../../../support/dsa-driver.ts';
+
+const QUEUES = [
+  DEDICATED,
+  { ...SHARED, size: 8 },
+  { ...DEDICATED, pasid: 2 },
+  { ...DEDICATED, pasid: 3, size: 4 },
+];
+
+function fill(
+  at: number,
+  value: number,
+  values: Readonly<Record<string, number | bigint>> = {},
+): Uint32Array {
+  return descriptor(
+    OPCODE.fill,
+    {
+      pattern: BigInt(value),
+      destination: BigInt(at),
+      size: 8,
+      recordAddress: BigInt(at + 0x1000),
+      ...values,
+    },
+    RECORD,
+  );
+}
+
+/** Everything of a queue that its owner can see or that belongs to it. */
+function queueState(driver: DsaDriver, wq: number): unknown {
+  const { inspect } = driver.device;
+  return {
+    view: inspect.wq(wq),
+    queued: inspect.queued(wq),
+    staged: [...inspect.stagedPortalWords(wq)],
+  };
+}
+
+describe('reset of one queue', () => {
+  it('leaves its siblings bit-identical', () => {
+    const driver = new DsaDriver().setUp(QUEUES);
+    [1, 2, 3].forEach((wq) => {
+      driver.device.migration.pause(wq);
+    });
+    for (let i = 0; i < 4; i++) {
+      driver.submit(1, fill(0x4000, 1, { pasid: 5 }), 1);
+      driver.submit(2, fill(0x4100, 2));
+      driver.submit(3, fill(0x4200, 3));
+    }
+    driver.submit(0, fill(0x4300, 4));
+    driver.run();
+    const before = [1, 2, 3].map((wq) => queueState(driver, wq));
+    expect(driver.command(COMMAND.resetWq, 0b0001).error).toBe(0);
+    expect([1, 2, 3].map((wq) => queueState(driver, wq))).toEqual(before);
+  });
+
+  it('leaves nothing of the former owner behind', () => {
+    const driver = new DsaDriver().setUp(QUEUES);
+    const canary = descriptor(OPCODE.memoryMove, {
+      source: 0xdead_beefn,
+      destination: 0xfeed_f00dn,
+      size: 64,
+    });
+    driver.device.migration.pause(3);
+    driver.submit(3, canary);
+    driver.submit(3, canary);
+    expect(driver.command(COMMAND.resetWq, 0b1000).error).toBe(0);
+    expect(driver.records('dsa.descriptor.dropped')).toHaveLength(2);
+    const { inspect } = driver.device;
+    expect([...inspect.stagedPortalWords(3)].every((w) => w === 0)).toBe(true);
+    expect(inspect.queued(3)).toEqual([]);
+    expect(Object.values(inspect.wq(3).counters).every((n) => n === 0)).toBe(true);
+    expect(inspect.wq(3)).toMatchObject({ state: 0, occupancy: 0, isPaused: false, size: 4 });
+    const { words } = driver.device.snapshot().wqs.arrays;
+    expect(Array.from(words ?? []).includes(0xdead_beef)).toBe(false);
+  });
+
+  it('of one PASID leaves the other users of a shared queue alone', () => {
+    const driver = new DsaDriver().setUp(QUEUES);
+    driver.device.migration.pause(1);
+    [5, 6, 5, 6].forEach((pasid, i) => {
+      driver.submit(
+        1,
+        fill(0x4000 + i * 8, i + 1, { pasid, recordAddress: BigInt(0x5000 + i * 32) }),
+      );
+    });
+    driver.command(COMMAND.abortPasid, 5);
+    driver.device.migration.resume(1);
+    driver.run();
+    expect([0, 1, 2, 3].map((i) => driver.bytes(0x4000 + i * 8, 1)[0])).toEqual([0, 2, 0, 4]);
+  });
+});
+
+describe('migration of one queue', () => {
+  function paused(): DsaDriver {
+    const driver = new DsaDriver().setUp(QUEUES);
+    driver.submit(1, fill(0x4000, 1, { pasid: 5 }));
+    driver.run();
+    driver.device.migration.pause(1);
+    for (let i = 1; i < 4; i++) {
+      driver.submit(
+        1,
+        fill(0x4000 + i * 8, i + 1, { pasid: 5, recordAddress: BigInt(0x5000 + i * 32) }),
+      );
+    }
+    return driver;
+  }
+
+  it('moves waiting descriptors to another device, with another PASID', () => {
+    const from = paused();
+    const state = from.device.migration.save(1) as WqMigrationState;
+    expect(state).toMatchObject({ version: 1 });
+    expect(state.descriptors).toHaveLength(3);
+    expect(state.stagedWords[1]).toBe(fill(0, 0)[1]);
+    const to = new DsaDriver().setUp(QUEUES);
+    to.port.isRecording = true;
+    expect(to.device.migration.restore(1, state, (pasid) => pasid + 100)).toBeUndefined();
+    to.run();
+    expect([1, 2, 3].map((i) => to.bytes(0x4000 + i * 8, 1)[0])).toEqual([2, 3, 4]);
+    expect(to.port.accesses.every((a) => a.pasid === 105)).toBe(true);
+    expect(to.records('dsa.wq.restored')).toHaveLength(1);
+  });
+
+  it('loses and doubles nothing on the same device', () => {
+    const driver = paused();
+    const state = driver.device.migration.save(1) as WqMigrationState;
+    driver.command(COMMAND.abortWq, 0b10);
+    expect(driver.device.inspect.queued(1)).toEqual([]);
+    driver.device.migration.restore(1, state);
+    expect(driver.device.inspect.queued(1)).toHaveLength(3);
+    driver.device.migration.resume(1);
+    driver.run();
+    expect(driver.device.inspect.completed()).toHaveLength(4);
+  });
+
+  it('says why it cannot be done', () => {
+    const driver = new DsaDriver().setUp(QUEUES);
+    const { migration } = driver.device;
+    expect(migration.save(0)).toBe('not paused');
+    driver.submit(
+      0,
+      descriptor(OPCODE.memoryMove, { source: 0n, destination: 0x10_0000n, size: 0x4_0000 }),
+    );
+    driver.queue.runNext(Number.POSITIVE_INFINITY);
+    migration.pause(0);
+    expect(migration.save(0)).toBe('in progress');
+    driver.run();
+    const dedicated = migration.save(0) as WqMigrationState;
+    expect(migration.restore(1, dedicated)).toBe('other mode');
+    expect(migration.restore(5, dedicated)).toBe('not enabled');
+    const shared = paused().device.migration.save(1) as WqMigrationState;
+    const many = {
+      ...shared,
+      descriptors: Array.from(
+        { length: 9 },
+        () => shared.descriptors[0] as (typeof shared.descriptors)[number],
+      ),
+    };
+    expect(migration.restore(1, many)).toBe('no room');
+  });
+
+  it('takes descriptors while paused, and dispatches none', () => {
+    const driver = paused();
+    driver.run();
+    expect(driver.device.inspect.wq(1)).toMatchObject({
+      occupancy: 3,
+      inProgress: 0,
+      isPaused: true,
+    });
+  });
+});
+
+describe('counters', () => {
+  it('tell what each queue, engine and PASID did', () => {
+    const driver = new DsaDriver({ config: { engines: 1 } }).setUp(QUEUES);
+    driver.submit(0, fill(0x4000, 1));
+    driver.submit(1, fill(0x4100, 1, { pasid: 5 }));
+    driver.submit(1, fill(0x4200, 1, { pasid: 5, size: 0 }));
+    driver.run();
+    const { inspect } = driver.device;
+    expect(inspect.wq(0).counters).toMatchObject({
+      dwqAccept: 1,
+      dispatched: 1,
+      completed: 1,
+      failed: 0,
+      bytesWritten: 8 + 32,
+      records: 1,
+    });
+    expect(inspect.wq(1).counters).toMatchObject({
+      swqAcceptUnlimited: 2,
+      completed: 2,
+      failed: 1,
+    });
+    expect(inspect.engineCounters(0)).toMatchObject({ dispatched: 3, completed: 3 });
+    const five = inspect.pasidCounters().find((row) => row.pasid === 5);
+    expect(five?.counters).toMatchObject({ completed: 2, failed: 1, swqAcceptUnlimited: 2 });
+    expect(inspect.operationCounts()).toEqual([{ code: OPCODE.fill, title: 'Fill', count: 2 }]);
+  });
+});
