@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import type { KernelOptions } from '../../linux/kernel.ts';
-import { SeededRandom, type MachineConfig } from '../../sim/index.ts';
+import { deviceIssues, SeededRandom, type MachineConfig } from '../../sim/index.ts';
 import { issue, type LabIssue } from '../lab-issue.ts';
 import { MachineSchema } from './machine-schema.ts';
 import { schemaIssues } from './schema-issues.ts';
@@ -82,8 +82,20 @@ export function resolveMachine(template: MachineTemplate, seed: number): Resolve
     const issues = schemaIssues(parsed.issues, MachineSchema, { file: template.file });
     return { machine: undefined, issues };
   }
-  const { seed: _seed, ...machine } = parsed.output;
-  return { machine: withoutUndefined(machine) as MachineDraft, issues: [] };
+  const { seed: _seed, ...output } = parsed.output;
+  const machine = withoutUndefined(output) as MachineDraft;
+  const issues = settingIssues(template.file, machine);
+  return issues.length === 0 ? { machine, issues: [] } : { machine: undefined, issues };
+}
+
+/** What the device models themselves say about their settings. */
+function settingIssues(file: string, { devices }: MachineDraft): readonly LabIssue[] {
+  return devices.flatMap((device, index) =>
+    deviceIssues(device).map(({ path, message }) => {
+      const place = ['devices', index, 'options', ...(path === '' ? [] : [path])].join('.');
+      return issue('schema', `${file}#${place}`, `${device.name}: ${message}`);
+    }),
+  );
 }
 
 function keysOf(field: string): readonly string[] {

@@ -112,7 +112,7 @@ class LabProver {
       for (const [index, seed] of this.#lab.seeds.entries()) {
         const first = this.#grade({ texts, profile, seed });
         const where = `profile ${profile}, seed ${String(seed)}`;
-        if (first.status !== 'pass') {
+        if (first.status !== 'pass' || first.outcome.kind !== 'finished') {
           const code = index === 0 ? 'solution-fails' : 'seed-unsolvable';
           const what = describeResult(firstFailure(first.results), first);
           this.#report(code, CHECKS_FILE, `The solution fails with ${where}: ${what}`);

@@ -9,6 +9,7 @@ import * as localApic from '../../spec/events/local-apic.ts';
 import * as pcie from '../../spec/events/pcie.ts';
 import * as platform from '../../spec/events/platform.ts';
 import * as script from '../../spec/events/script.ts';
+import * as vmm from '../../spec/events/vmm.ts';
 import * as vmx from '../../spec/events/vmx.ts';
 
 export const events = {
@@ -22,5 +23,6 @@ export const events = {
   pcie,
   platform,
   script,
+  vmm,
   vmx,
 };
