@@ -12,6 +12,10 @@ function wholeLine(
   return { range: new monaco.Range(line, 1, line, 1), options };
 }
 
+function positionGlyph(marks: EditorMarks): string {
+  return marks.position?.isPast === true ? 'lab-past-glyph' : 'lab-current-glyph';
+}
+
 export function breakpointDecorations(
   marks: EditorMarks,
   path: string,
@@ -21,8 +25,12 @@ export function breakpointDecorations(
     .filter((point) => point.path === path)
     .map((point) => {
       const isVoid = point.stopLine === null;
-      return wholeLine(point.stopLine ?? point.line, {
-        glyphMarginClassName: isVoid ? 'lab-breakpoint is-void' : 'lab-breakpoint',
+      const line = point.stopLine ?? point.line;
+      const look = isVoid ? 'lab-breakpoint is-void' : 'lab-breakpoint';
+      // The margin shows one glyph a line: a stop at a breakpoint is both.
+      const isHere = marks.position?.path === path && marks.position.line === line;
+      return wholeLine(line, {
+        glyphMarginClassName: isHere ? `${look} ${positionGlyph(marks)}` : look,
         stickiness: monaco.editor.TrackedRangeStickiness.NeverGrowsWhenTypingAtEdges,
         ...(isVoid && { glyphMarginHoverMessage: { value: noStatement } }),
       });
@@ -63,13 +71,11 @@ export function stateDecorations(
     );
   }
   if (marks.position?.path === path) {
-    const { isPast } = marks.position;
-    const line = isPast ? 'lab-past-line' : 'lab-current-line';
-    const glyph = isPast ? 'lab-past-glyph' : 'lab-current-glyph';
+    const line = marks.position.isPast ? 'lab-past-line' : 'lab-current-line';
     // Two marks: one for a whole line would repeat the arrow where the line wraps.
     found.push(
       wholeLine(marks.position.line, { isWholeLine: true, className: line }),
-      wholeLine(marks.position.line, { glyphMarginClassName: glyph }),
+      wholeLine(marks.position.line, { glyphMarginClassName: positionGlyph(marks) }),
     );
   }
   return found;

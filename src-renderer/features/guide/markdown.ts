@@ -1,4 +1,4 @@
-/** Markdown of guides to HTML: no raw HTML, lab links as buttons, code coloured once its grammar has been loaded. */
+/** Markdown of guides to HTML: no raw HTML, lab links caught by the window, code coloured once its grammar has been loaded. */
 import MarkdownIt, { type Env, type MarkdownIt as MarkdownParser } from 'markdown-it';
 import { parseLabLink } from '../../format/links.ts';
 import { highlightCode } from './highlight.ts';
@@ -35,9 +35,14 @@ function createRenderer(): MarkdownParser {
       closersOf(env).push('</a>');
       return `<a href="${escapeHtml(href)}" target="_blank" rel="noopener noreferrer">`;
     }
-    closersOf(env).push('</button>');
-    const look = link.kind === 'term' ? 'guide-term' : 'link guide-link';
-    return `<button type="button" class="${look}" ${LINK_ATTRIBUTE}="${escapeHtml(href)}">`;
+    const mark = `${LINK_ATTRIBUTE}="${escapeHtml(href)}"`;
+    if (link.kind === 'term') {
+      closersOf(env).push('</span>');
+      return `<span class="guide-term" role="button" tabindex="0" ${mark}>`;
+    }
+    // An anchor, not a button: it wraps like the text around it. The window follows it.
+    closersOf(env).push('</a>');
+    return `<a href="#" class="guide-link" ${mark}>`;
   };
   markdown.renderer.rules.link_close = (_tokens, _index, _options, env) =>
     closersOf(env).pop() ?? '';

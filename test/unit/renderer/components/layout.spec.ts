@@ -85,7 +85,7 @@ describe('gridTemplate', () => {
       ],
       [{ id: '1', cells: ['0x0000000001a02440', 'x'.repeat(200)] }],
     );
-    expect(template).toMatch(/^2[0-9]ch minmax\(29ch, 1fr\)$/);
+    expect(template).toBe('162px minmax(132px, 1fr)');
   });
 
   it('follows the relative widths of the engine', () => {
@@ -93,7 +93,7 @@ describe('gridTemplate', () => {
       { id: 'a', title: 'A', grow: 2 },
       { id: 'b', title: 'B' },
     ];
-    expect(gridTemplate(columns, [])).toBe('minmax(4ch, 2fr) 4ch');
+    expect(gridTemplate(columns, [])).toBe('minmax(25px, 2fr) 25px');
   });
 });
 

@@ -73,15 +73,16 @@ describe('markdown', () => {
     expect(html).toContain('&lt;img');
   });
 
-  it('turns lab links into buttons and drops unknown ones', () => {
+  it('leaves lab links to the window and drops unknown ones', () => {
     const html = renderMarkdown(
       '[a](view:iotlb?pasid=0x11) [b](term:adi) [c](javascript:x) [d](view:nothing)',
     );
     expect(html).toContain('data-lab-link="view:iotlb?pasid=0x11"');
     expect(html).toContain('class="guide-term"');
     expect(html).not.toContain('javascript:x"');
-    expect(html.match(/<button/g)).toHaveLength(2);
-    expect(html.match(/<\/button>/g)).toHaveLength(2);
+    expect(html.match(/data-lab-link/g)).toHaveLength(2);
+    expect(html.match(/href="#"/g)).toHaveLength(1);
+    expect(html.match(/<a /g)).toHaveLength(html.match(/<\/a>/g)?.length ?? 0);
   });
 
   it('takes links with brackets, as guides write events', () => {
