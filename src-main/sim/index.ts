@@ -44,6 +44,7 @@ export { NicDevice } from './devices/nic/nic-device.ts';
 export type { NicInspector, QueuePairView, RingView } from './devices/nic/inspect.ts';
 export type { PacketOutcome, SeenPacket } from './devices/nic/packet-ring.ts';
 export { formatMac } from './devices/nic/frame.ts';
+export { NIC_BAR, nicPlaces, vfPlaces } from './devices/nic/places.ts';
 export { toPcap } from './devices/nic/pcap.ts';
 export type { InterruptEntry } from './pcie/interrupt-table.ts';
 export { deviceIssues, type DeviceIssue } from './devices/registry.ts';

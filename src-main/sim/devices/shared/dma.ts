@@ -162,6 +162,8 @@ export class Dma {
       }
     }
     if (!this.#atc.isUntranslatedOnly) {
+      // The address is a host one already; a PASID on it needs a capability that few units have (PTRS).
+      this.#request.pasid = -1;
       this.#request.addressType = ADDRESS_TYPE.translated;
       this.#request.high = this.#atc.high;
       this.#request.low = this.#atc.low;

@@ -33,16 +33,25 @@ describe('a packet between two queue pairs', () => {
     expect(nic.context(1, 'COUNT_RX_PACKETS')).toBe(1n);
   });
 
-  it('is read and written with the PASID of each queue pair', () => {
-    const nic = twoPairs();
+  it.each([true, false])('is read and written in the PASID of each queue pair (ATS: %s)', (ats) => {
+    const nic = new NicDriver({ config: { queuePairs: 2 } });
+    nic.setUpFunction({ ats });
+    nic.setUpPair(0, { pasid: 10 });
+    nic.setUpPair(1, { pasid: 11 });
     nic.port.isRecording = true;
     nic.send(0, frameOf(macOf(1), macOf(0)));
     nic.run();
-    const pasids = (kind: string): ReadonlySet<number> =>
-      new Set(nic.port.accesses.filter((a) => a.kind === kind).map((a) => a.pasid));
-    const mine = nic.port.accesses.filter((a) => a.address < nic.memoryOf(1));
-    expect(new Set(mine.map((a) => a.pasid))).toEqual(new Set([10]));
-    expect(pasids('write')).toEqual(new Set([10, 11]));
+    const asked = ats
+      ? nic.port.translations.map((t) => [t.low < nic.memoryOf(1) ? 0 : 1, t.pasid] as const)
+      : nic.port.accesses.map((a) => [a.address < nic.memoryOf(1) ? 0 : 1, a.pasid] as const);
+    expect(new Set(asked.filter(([pair]) => pair === 0).map(([, pasid]) => pasid))).toEqual(
+      new Set([10]),
+    );
+    expect(new Set(asked.filter(([pair]) => pair === 1).map(([, pasid]) => pasid))).toEqual(
+      new Set([11]),
+    );
+    const types = new Set(nic.port.accesses.map((a) => [a.addressType, a.pasid < 0].join()));
+    expect(types).toEqual(new Set([ats ? '2,true' : '0,false']));
   });
 
   it('is collected from several pieces', () => {
