@@ -12,6 +12,8 @@ import {
   type Recorder,
   type Trace,
 } from '../../sim/index.ts';
+import type { EventKind } from '../../spec/events/event.ts';
+import { SCRIPT_CALLED } from '../../spec/events/script.ts';
 import { TraceQuery } from './trace-query.ts';
 
 type Mark = TimelineState['marks'][number];
@@ -86,6 +88,7 @@ export class Timeline {
 
   state(): TimelineState {
     const machine = this.machine();
+    const script = this.#script();
     return {
       head: this.head,
       tail: this.trace.tail,
@@ -95,6 +98,7 @@ export class Timeline {
       stateHash: machine.stateHash(),
       traceHash: this.trace.hash(),
       marks: this.marks(),
+      ...(script !== undefined && { script }),
     };
   }
 
@@ -115,14 +119,20 @@ export class Timeline {
     return this.#marks;
   }
 
-  /** Calls of the script are the roots: records that carry a line of a file. */
   #isStatement(seq: number): boolean {
-    const record = readRecord(this.trace, seq);
-    return (
-      record !== undefined &&
-      typeof record.values['line'] === 'number' &&
-      Number(record.values['line']) > 0
-    );
+    const raw = this.trace.read(seq);
+    return raw !== undefined && kindOf(raw) === (SCRIPT_CALLED as unknown as EventKind);
+  }
+
+  /** The line that was at work: that of the last call at or before the selected instant. */
+  #script(): TimelineState['script'] {
+    for (let seq = this.at - 1; seq >= this.trace.tail; seq--) {
+      if (this.#isStatement(seq)) {
+        const values = readRecord(this.trace, seq)?.values ?? {};
+        return { path: String(values['path']), line: Number(values['line']) };
+      }
+    }
+    return undefined;
   }
 
   #statementBefore(from: number): number {
