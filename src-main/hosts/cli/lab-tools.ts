@@ -22,8 +22,9 @@ export function createLabTools(input: CommandInput, io: CommandIo): LabTools {
   const paths = appPaths();
   const given = input.value('labs');
   const folder = given === undefined ? paths.labs : path.resolve(io.cwd, given);
-  if (given !== undefined && !existsSync(folder))
+  if (given !== undefined && !existsSync(folder)) {
     throw new UsageError(`There is no folder ${given}`);
+  }
   return new LabTools({
     labs: createLabFiles(folder),
     loadSandbox: () => Uint8Array.from(readFileSync(paths.sandboxModule)),

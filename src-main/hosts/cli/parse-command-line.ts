@@ -15,8 +15,9 @@ export function parseCommandLine(
   commands: readonly Command[],
 ): CommandLine {
   const [first] = words;
-  if (first === undefined || (HELP.has(first) && words.length === 1))
+  if (first === undefined || (HELP.has(first) && words.length === 1)) {
     return { kind: 'help', command: undefined };
+  }
   if (first === '--version') return { kind: 'version' };
   const rest = first === 'help' ? words.slice(1) : words;
   const command = findCommand(rest, commands);
@@ -68,7 +69,7 @@ function parseInput(command: Command, words: readonly string[]): CommandInput {
           { type, multiple },
         ]),
       ),
-    }) as typeof parsed;
+    });
   } catch (error) {
     throw new UsageError(messageOf(error), `siov-lab ${command.name} --help`);
   }

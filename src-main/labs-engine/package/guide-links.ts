@@ -145,8 +145,9 @@ function viewProblem(text: string, { vocabulary, rids }: LinkTargets): LinkProbl
       return dead(`The machine has no function ${value}`);
     }
     const isCount = name === 'pasid' || name === 'event' || name === 'length';
-    if (isCount && !/^\d+$/.test(value))
+    if (isCount && !/^\d+$/.test(value)) {
       return dead(`${name} must be a whole number, found ${value}`);
+    }
   }
   return undefined;
 }
@@ -158,8 +159,9 @@ function ridOf(text: string): number | undefined {
 function eventProblem(text: string): LinkProblem | undefined {
   if (/^\d+$/.test(text)) return undefined;
   const kind = /^last\(([a-z0-9.*-]+)\)$/.exec(text)?.[1];
-  if (kind === undefined)
+  if (kind === undefined) {
     return dead(`event:${text} names no record`, 'event:last(iommu.fault.recorded)');
+  }
   const pattern = new RegExp(`^${kind.replaceAll('.', String.raw`\.`).replaceAll('*', '.*')}$`);
   const kinds = eventCatalogue().map((declared) => declared.kind);
   return kinds.some((known) => pattern.test(known))

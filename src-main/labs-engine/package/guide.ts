@@ -48,8 +48,9 @@ class GuideParser {
         'Begin with ## Title {#step-id}',
       );
     }
-    if (starts.length === 0)
+    if (starts.length === 0) {
       this.#problem(1, 'The guide has no step', 'A step begins with ## Title {#step-id}');
+    }
     starts.forEach((start, index) => {
       const end = starts[index + 1]?.number ?? Number.POSITIVE_INFINITY;
       this.#step(
@@ -86,8 +87,9 @@ class GuideParser {
       if (line.isCode || !line.text.startsWith(':::')) {
         const end = nextDirective(lines, at);
         const body = textOf(lines.slice(at, end));
-        if (body !== '')
+        if (body !== '') {
           add({ kind: 'markdown', text: body }, firstTextLine(lines, at) ?? line.number);
+        }
         at = end;
         continue;
       }

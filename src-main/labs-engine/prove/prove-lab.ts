@@ -99,8 +99,9 @@ class LabProver {
     }
     const found = firstFailure(graded.results);
     const wanted = this.#lab.starterFailure;
-    if (wanted === undefined || (found?.id === wanted.check && found.message === wanted.message))
+    if (wanted === undefined || (found?.id === wanted.check && found.message === wanted.message)) {
       return;
+    }
     const place = `${LAB_TEXT}:${String(this.#lab.lineOf(['starter']))}`;
     const message = `The starter fails with ${describeResult(found, graded)}; intended is ${wanted.check}: "${wanted.message}"`;
     this.#report('starter-wrong-failure', place, message);
@@ -199,8 +200,9 @@ class LabProver {
 function describeResult(found: CheckResult | undefined, { outcome, run }: GradedRun): string {
   if (found !== undefined) return `${found.id}: "${found.message}"`;
   const problem = run.problems().find(({ severity }) => severity === 'error');
-  if (problem !== undefined)
+  if (problem !== undefined) {
     return `a script that does not start: ${problem.path}:${String(problem.line)} ${problem.message}`;
+  }
   return outcome.kind === 'failed'
     ? `no check, but the script failed: ${outcome.error.message}`
     : 'no failing check';

@@ -60,6 +60,6 @@ export class FoundStructure<F extends FieldMap = FieldMap> {
   }
 
   #value(name: FieldName<F>): number | bigint {
-    return this.values[name as keyof Values<F>] as number | bigint;
+    return this.values[name as keyof Values<F>];
   }
 }

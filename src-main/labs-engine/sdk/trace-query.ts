@@ -109,8 +109,9 @@ export class TraceQuery {
   /** What led to a record: its cause, the cause of that, and so on. */
   causes(record: AnyRecord): readonly TraceRecord[] {
     const chain: TraceRecord[] = [];
-    for (let at = this.record(record.cause); at !== undefined; at = this.record(at.cause))
+    for (let at = this.record(record.cause); at !== undefined; at = this.record(at.cause)) {
       chain.push(at);
+    }
     return chain;
   }
 

@@ -65,8 +65,9 @@ export class LabTools {
   }
 
   async checks(lab: LabPackage): Promise<readonly Check[]> {
-    if (this.#loadChecksModule === undefined || !lab.files.includes(CHECKS_PATH))
+    if (this.#loadChecksModule === undefined || !lab.files.includes(CHECKS_PATH)) {
       return checksOf(lab);
+    }
     const module = await this.#loadChecksModule(lab.folder, CHECKS_PATH);
     const checks = (module as { readonly checks?: unknown } | null)?.checks;
     if (Array.isArray(checks)) return checks as readonly Check[];

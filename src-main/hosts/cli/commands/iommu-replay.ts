@@ -36,8 +36,9 @@ export const iommuReplay: Command = {
     const report = run.report();
     if (input.isSet('json')) printJson(io, documentOf(report));
     else printReport(io, report);
-    for (const { file, line, message } of report.problems)
+    for (const { file, line, message } of report.problems) {
       io.say(`${file}:${String(line)} ${message}`);
+    }
     return report.problems.length > 0 ? EXIT.badInput : report.ok ? EXIT.pass : EXIT.fail;
   },
 };
