@@ -11,9 +11,12 @@ import {
 import { interruptsView, postedInterruptsView } from './interrupt-views.ts';
 import { memoryView } from './memory-view.ts';
 import { nestedWalkView } from './nested-walk-view.ts';
+import { packetsView } from './packets-view.ts';
 import { pageWalkView } from './page-walk-view.ts';
 import { pasidTableView } from './pasid-table-view.ts';
 import { pciConfigView } from './pci-config-view.ts';
+import { ringsView } from './rings-view.ts';
+import { sharingView } from './sharing-view.ts';
 import { domainsView, ioasidView, sysfsView, vdevView, vfioView } from './software-views.ts';
 import { topologyView } from './topology-view.ts';
 import type { View, ViewContext } from './view-context.ts';
@@ -43,6 +46,9 @@ const VIEWS: Readonly<Partial<Record<ViewId, View>>> = {
   'pci-config': pciConfigView,
   'device-registers': deviceRegistersView,
   portals: portalsView,
+  rings: ringsView,
+  packets: packetsView,
+  'sharing-cost': sharingView,
   vdev: vdevView,
   vfio: vfioView,
   domains: domainsView,

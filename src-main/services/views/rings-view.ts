@@ -1,0 +1,45 @@
+/** Rings in memory that devices work through: those of NIC-class queue pairs, one row a ring. */
+import type { ViewModel } from '../../protocol/views.ts';
+import { nicDevices } from './packets-view.ts';
+import { nicRingRows } from './nic-rings.ts';
+import type { ViewContext } from './view-context.ts';
+
+export function ringsView(context: ViewContext): ViewModel {
+  const nics = nicDevices(context).map(([, device]) => device);
+  if (nics.length === 0) {
+    return {
+      view: 'rings',
+      title: 'Rings',
+      sections: [],
+      empty: 'This machine has no device with descriptor rings.',
+    };
+  }
+  return {
+    view: 'rings',
+    title: 'Rings',
+    subtitle: nics.map((d) => `${d.name}: ${d.inspect.queuePairCount} queue pairs`).join(', '),
+    sections: [
+      {
+        kind: 'table',
+        id: 'rings',
+        columns: [
+          { id: 'pair', title: 'Owner of the ring', isMono: true },
+          { id: 'ring', title: 'Ring' },
+          { id: 'function', title: 'Function', isMono: true },
+          { id: 'pasid', title: 'PASID', align: 'right', isMono: true },
+          {
+            id: 'base',
+            title: 'Base',
+            isMono: true,
+            help: 'In the address space of PASID or function',
+          },
+          { id: 'indexes', title: 'Head → tail', isMono: true },
+          { id: 'waiting', title: 'With the device', align: 'right' },
+          { id: 'state', title: 'State', grow: 2 },
+        ],
+        rows: nics.flatMap(nicRingRows),
+        empty: 'No ring is set up. Write base, length and enable of a queue pair.',
+      },
+    ],
+  };
+}
