@@ -177,6 +177,14 @@ export class Irqs {
     return -ENOSPC;
   }
 
+  /** The same fixed vector on every CPU, for the kernel's own use (DEFINE_IDTENTRY_SYSVEC). */
+  setSystemVector(vector: number, handler: (cpu: number) => void, name: string): void {
+    for (let cpu = 0; cpu < this.#core.hw.config.cpus; cpu++) {
+      this.#vectors.set(cpu * 256 + vector, () => handler(cpu));
+      this.#names.set(cpu * 256 + vector, name);
+    }
+  }
+
   // ---- for drivers ---------------------------------------------------------------------------------------------------
 
   request_irq(irq: number, handler: IrqHandler, name: string): number {

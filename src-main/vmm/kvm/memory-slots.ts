@@ -1,0 +1,114 @@
+/**
+ * KVM memory slots: which guest-physical addresses have memory of the VMM process behind them, or a page of a device that
+ * the process has mapped (KVM_SET_USER_MEMORY_REGION). Everything else traps.
+ */
+import { SLOT_REMOVED, SLOT_SET } from '../../spec/events/vmm.ts';
+import type { Core } from '../../linux/core/core.ts';
+import { EEXIST, EFAULT, EINVAL } from '../../linux/errno.ts';
+import type { Mm } from '../../linux/mm/mm.ts';
+import { PAGE_BYTES } from '../../linux/mm/page-allocator.ts';
+import type { Ept } from './ept.ts';
+
+export interface MemorySlot {
+  readonly slot: number;
+  readonly gpa: number;
+  readonly bytes: number;
+  /** Address in the VMM process. */
+  readonly hva: number;
+  readonly name: string;
+  /** Page of a device: uncached, and no memory. */
+  readonly isDevice: boolean;
+}
+
+export class MemorySlots {
+  readonly #core: Core;
+  readonly #vm: string;
+  readonly #ept: Ept;
+  readonly #mm: Mm;
+  readonly #slots = new Map<number, MemorySlot>();
+  #next = 0;
+
+  constructor(core: Core, vm: string, ept: Ept, mm: Mm) {
+    this.#core = core;
+    this.#vm = vm;
+    this.#ept = ept;
+    this.#mm = mm;
+  }
+
+  list(): readonly MemorySlot[] {
+    return [...this.#slots.values()].sort((a, b) => a.gpa - b.gpa);
+  }
+
+  at(gpa: number): MemorySlot | undefined {
+    return [...this.#slots.values()].find((s) => gpa >= s.gpa && gpa < s.gpa + s.bytes);
+  }
+
+  /** Number of the new slot, or a negative error number. */
+  add(gpa: number, bytes: number, hva: number, name: string): number {
+    const isAligned = [gpa, bytes, hva].every((value) => value % PAGE_BYTES === 0);
+    if (!isAligned || bytes <= 0) {
+      return -EINVAL;
+    }
+    if (this.list().some((s) => gpa < s.gpa + s.bytes && s.gpa < gpa + bytes)) {
+      return -EEXIST;
+    }
+    const isDevice = this.#mm.areaAt(hva)?.isDevice === true;
+    const slot = { slot: this.#next, gpa, bytes, hva, name, isDevice };
+    const seq = this.#core.hw.emit(SLOT_SET, this.#vm, slot.slot, gpa, bytes, hva, name);
+    const result = this.#core.hw.within(seq, () => this.#map(slot));
+    if (result < 0) {
+      return result;
+    }
+    this.#next += 1;
+    this.#slots.set(slot.slot, slot);
+    return slot.slot;
+  }
+
+  remove(number: number): void {
+    const slot = this.#slots.get(number);
+    if (slot === undefined) {
+      return;
+    }
+    this.#slots.delete(number);
+    const seq = this.#core.hw.emit(SLOT_REMOVED, this.#vm, number, slot.gpa, slot.name);
+    this.#core.hw.within(seq, () => this.#ept.unmap(slot.gpa, slot.bytes));
+  }
+
+  /** Entry after entry of the process's own table: contiguous leaves become large EPT pages where they can. */
+  #map(slot: MemorySlot): number {
+    const rights = { read: true, write: true, isDevice: slot.isDevice };
+    for (let done = 0; done < slot.bytes;) {
+      const run = this.#runAt(slot.hva + done, slot.bytes - done);
+      const result =
+        run === undefined
+          ? -EFAULT
+          : this.#ept.map(slot.gpa + done, run.address, run.bytes, rights);
+      if (run === undefined || result < 0) {
+        this.#ept.unmap(slot.gpa, done);
+        return result;
+      }
+      done += run.bytes;
+    }
+    return 0;
+  }
+
+  /** Physically contiguous memory from an address of the process on. */
+  #runAt(
+    hva: number,
+    limit: number,
+  ): { readonly address: number; readonly bytes: number } | undefined {
+    const address = this.#mm.translate(hva, true);
+    if (address < 0) {
+      return undefined;
+    }
+    let bytes = 0;
+    while (bytes < limit) {
+      const leaf = this.#mm.table.lookup(hva + bytes);
+      if (leaf === undefined || leaf.address + (hva + bytes - leaf.input) !== address + bytes) {
+        break;
+      }
+      bytes = leaf.input + leaf.bytes - hva;
+    }
+    return bytes === 0 ? undefined : { address, bytes: Math.min(bytes, limit) };
+  }
+}

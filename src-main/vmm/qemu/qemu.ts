@@ -1,0 +1,163 @@
+/**
+ * The QEMU-like process of one VM: guest RAM from its own pages, KVM, VFIO devices on the guest's root bus. Everything it
+ * wants from the host it asks for by system calls of its process; when the process ends, closing its files undoes all.
+ *
+ * Not modelled: emulated devices, a vIOMMU, migration, ballooning, an option ROM.
+ */
+import { invariant } from '../../bits/invariant.ts';
+import type { MemoryRegion } from '../../sim/index.ts';
+import { memoryRegions } from '../../sim/index.ts';
+import { IS_ERR, ENOSPC } from '../../linux/errno.ts';
+import { MAP, PROT } from '../../linux/mm/mm.ts';
+import type { Process } from '../../linux/mm/process.ts';
+import type { Kvm } from '../kvm/kvm.ts';
+import { KvmVm } from '../kvm/kvm-vm.ts';
+import { createBackend, type RamSection, type VfioBackend } from './vfio-backend.ts';
+import { VfioPciDevice } from './vfio-pci.ts';
+import { VfioDeviceFd } from './vfio-requests.ts';
+
+export interface QemuOptions {
+  readonly name: string;
+  readonly memoryBytes: number;
+  readonly vcpus: number;
+  /** The CPUs take posted interrupts without an exit (APICv). True when absent. */
+  readonly hasPosting?: boolean;
+  /** RLIMIT_MEMLOCK of the process; as much as the guest has, and a bit, when absent. */
+  readonly memlockBytes?: number;
+}
+
+const HUGE_BYTES = 2 * 1024 * 1024;
+const MEMLOCK_SPARE = 64 * 1024 * 1024;
+/** Slots 0 to 2 of the root bus are the chipset's. */
+const FIRST_SLOT = 3;
+const SLOTS = 32;
+
+export class Qemu {
+  readonly name: string;
+  readonly process: Process;
+  readonly vm: KvmVm;
+  readonly memoryBytes: number;
+  readonly #kvm: Kvm;
+  readonly #backend: VfioBackend;
+  readonly #devices = new Map<number, VfioPciDevice>();
+  readonly #kvmFds = new Set<number>();
+
+  constructor(kvm: Kvm, options: QemuOptions) {
+    const { kernel } = kvm;
+    const { name, memoryBytes } = options;
+    invariant(memoryBytes % HUGE_BYTES === 0, `Memory of ${name} must be a multiple of 2 MiB`);
+    this.#kvm = kvm;
+    this.name = name;
+    this.memoryBytes = memoryBytes;
+    this.process = kernel.processes.create(`qemu-${name}`, {
+      memlockBytes: options.memlockBytes ?? memoryBytes + MEMLOCK_SPARE,
+    });
+    const ram = kernel.calls.mmap(this.process, {
+      length: memoryBytes,
+      prot: PROT.READ | PROT.WRITE,
+      flags: MAP.SHARED | MAP.ANONYMOUS | MAP.HUGETLB,
+      fd: -1,
+      offset: 0,
+    });
+    invariant(ram > 0, `No memory for ${name}: ${ram}`);
+    this.vm = new KvmVm(kvm, {
+      name,
+      process: this.process,
+      vcpus: options.vcpus,
+      memoryBytes,
+      hasPosting: options.hasPosting ?? true,
+    });
+    this.process.files.install(this.vm);
+    const sections = memoryRegions(memoryBytes).map((region) => this.#section(region, ram));
+    for (const { gpa, bytes, hva } of sections) {
+      const slot = this.vm.addSlot(gpa, bytes, hva, gpa === 0 ? 'low memory' : 'memory');
+      invariant(slot >= 0, `Memory slot of ${name} at ${gpa} failed: ${slot}`);
+    }
+    this.#backend = createBackend({ kernel, process: this.process, sections });
+  }
+
+  get devices(): readonly VfioPciDevice[] {
+    return [...this.#devices.values()];
+  }
+
+  deviceAt(rid: number): VfioPciDevice | undefined {
+    return this.#devices.get(rid);
+  }
+
+  /** Device and place behind a guest-physical address. */
+  find(
+    gpa: number,
+  ): { readonly device: VfioPciDevice; readonly bar: number; readonly offset: number } | undefined {
+    for (const device of this.#devices.values()) {
+      const place = device.find(gpa);
+      if (place !== undefined) {
+        return { device, ...place };
+      }
+    }
+    return undefined;
+  }
+
+  /** `-device vfio-pci,sysfsdev=...`: the device on the guest's bus, or a negative error number. */
+  plug(name: string): VfioPciDevice | number {
+    const slot = Array.from({ length: SLOTS - FIRST_SLOT }, (_, i) => FIRST_SLOT + i).find(
+      (s) => !this.#devices.has(s << 3),
+    );
+    if (slot === undefined) {
+      return -ENOSPC;
+    }
+    const opened = this.#backend.open(name);
+    if (IS_ERR(opened)) {
+      return opened;
+    }
+    const { kernel } = this.#kvm;
+    const { fd, kvmFd } = opened;
+    if (!this.#kvmFds.has(kvmFd)) {
+      this.#kvmFds.add(kvmFd);
+      this.vm.addVfioFile(kvmFd);
+    }
+    const device = new VfioPciDevice({
+      kernel,
+      process: this.process,
+      vm: this.vm,
+      device: new VfioDeviceFd(kernel, this.process, fd),
+      name,
+      rid: slot << 3,
+    });
+    this.#devices.set(device.rid, device);
+    return device;
+  }
+
+  /** Takes a device from the guest. */
+  unplug(device: VfioPciDevice): void {
+    device.close();
+    this.#devices.delete(device.rid);
+  }
+
+  /** `system_reset`: every device goes back to its state after power-on. */
+  reset(): void {
+    this.devices.forEach((device) => device.reset());
+  }
+
+  /** Orderly end: devices first, then the process. */
+  shutdown(): void {
+    this.devices.forEach((device) => this.unplug(device));
+    this.#kvm.kernel.processes.exit(this.process);
+  }
+
+  /** The process is killed: the kernel closes what it had open, and nothing else happens. */
+  kill(): void {
+    const { core, processes } = this.#kvm.kernel;
+    processes.kill(this.process, 'SIGKILL');
+    for (const { name } of this.devices) {
+      core.publish(`vm/${this.name}/device/${name}`, undefined);
+    }
+    this.#devices.clear();
+  }
+
+  #section(region: MemoryRegion, ram: number): RamSection {
+    const isHigh = region.base >= this.memoryBytes;
+    // The hole below 4 GiB takes no memory of the process: what lies above it follows what lies below.
+    const offset = isHigh ? this.memoryBytes - region.bytes : region.base;
+    return { gpa: region.base, bytes: region.bytes, hva: ram + offset };
+  }
+}
