@@ -119,6 +119,13 @@ export const en = {
     label: 'Panes',
     add: 'Show a pane here',
     close: 'Close this pane',
+    maximize: 'Fill the window with this pane',
+    restore: 'Back among the other panes',
+    maximizeToggle: 'Fill the window with the active pane, or put it back',
+    wider: 'Make the active pane wider',
+    narrower: 'Make the active pane narrower',
+    taller: 'Make the active pane taller',
+    shorter: 'Make the active pane shorter',
     nothingToClose: 'There is no pane here',
     empty:
       'All panes are closed. Open one from the command palette (Ctrl+K), or take the layout back.',

@@ -16,6 +16,9 @@ export const TOOL_PANES = [
 ] as const;
 export type ToolPane = (typeof TOOL_PANES)[number];
 
+export const PANE_RESIZES = ['wider', 'narrower', 'taller', 'shorter'] as const;
+export type PaneResize = (typeof PANE_RESIZES)[number];
+
 /** What the dock does for the stores; the dock itself is a component. */
 export interface DockController {
   showTool(pane: ToolPane): void;
@@ -25,6 +28,9 @@ export interface DockController {
     options: { readonly isSecond: boolean; readonly isQuiet: boolean },
   ): string;
   applyPreset(name: string): void;
+  /** Keyboard twins of dragging a border and of the maximise button, for the group in hand. */
+  resizeActive(change: PaneResize): void;
+  toggleMaximized(): void;
   /** False when the saved text is no layout of this version. */
   restore(saved: string): boolean;
   serialize(): string;
@@ -97,6 +103,14 @@ export const useLayoutStore = defineStore('layout', () => {
     if (paneId !== undefined) views.setParams(paneId, params);
   }
 
+  function resizeActive(change: PaneResize): void {
+    dock.value?.resizeActive(change);
+  }
+
+  function toggleMaximized(): void {
+    dock.value?.toggleMaximized();
+  }
+
   function openLink(link: ViewLink): void {
     showView(link.view, link.params ?? {});
   }
@@ -117,6 +131,8 @@ export const useLayoutStore = defineStore('layout', () => {
     showTool,
     showView,
     showSecondView,
+    resizeActive,
+    toggleMaximized,
     openLink,
     reset,
   };

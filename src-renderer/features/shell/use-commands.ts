@@ -6,7 +6,7 @@ import { useCourseStore } from '../../stores/course.ts';
 import { useDebugStore } from '../../stores/debug.ts';
 import { useFilesStore } from '../../stores/files.ts';
 import { useLabStore } from '../../stores/lab.ts';
-import { TOOL_PANES, useLayoutStore } from '../../stores/layout.ts';
+import { PANE_RESIZES, TOOL_PANES, useLayoutStore } from '../../stores/layout.ts';
 import { useRunGateStore } from '../../stores/run-gate.ts';
 import { useRunStore } from '../../stores/run.ts';
 import { useSessionStore } from '../../stores/session.ts';
@@ -119,6 +119,18 @@ function usePaneCommands(): ComputedRef<readonly Draft[]> {
         disabledReason: reason,
         run: () => void layout.load(name),
       })),
+      ...PANE_RESIZES.map((change) => ({
+        id: `pane-${change}`,
+        title: t(`dock.${change}`),
+        disabledReason: reason,
+        run: () => layout.resizeActive(change),
+      })),
+      {
+        id: 'maximize-pane',
+        title: t('dock.maximizeToggle'),
+        disabledReason: reason,
+        run: () => layout.toggleMaximized(),
+      },
       {
         id: 'reset-layout',
         title: t('layout.reset'),

@@ -175,6 +175,8 @@ describe('layout', () => {
       showTool: vi.fn(),
       showView: vi.fn((view: string) => `view:${view}`),
       applyPreset: vi.fn(),
+      resizeActive: vi.fn(),
+      toggleMaximized: vi.fn(),
       restore: vi.fn(() => true),
       serialize: () => 'saved layout',
       ...overrides,
