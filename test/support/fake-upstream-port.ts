@@ -87,6 +87,17 @@ export class FakeUpstreamPort implements UpstreamPort {
     this.#broken.delete(Math.floor(address / PAGE));
   }
 
+  /** Memory and rights of another port, for a twin. */
+  copyFrom(other: FakeUpstreamPort): void {
+    this.memory.set(other.memory);
+    this.#rights.clear();
+    other.#rights.forEach((rights, page) => this.#rights.set(page, rights));
+    this.#broken.clear();
+    other.#broken.forEach((page) => this.#broken.add(page));
+    this.translationStatus = other.translationStatus;
+    other.spaces.forEach((base, pasid) => this.spaces.set(pasid, base));
+  }
+
   read(request: MemoryRequest, into: Uint8Array, offset: number): CompletionStatus {
     const address = this.#locate(request);
     this.#record('read', request, address);
