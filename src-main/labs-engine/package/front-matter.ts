@@ -12,7 +12,7 @@ export const KERNEL_PROFILES = [
   'iommufd',
 ] as const satisfies readonly KernelProfile[];
 
-const ACTORS = ['host-driver', 'vdcm', 'guest-driver', 'application'] as const;
+export const ACTORS = ['host-driver', 'vdcm', 'guest-driver', 'application'] as const;
 export type Actor = (typeof ACTORS)[number];
 
 const Text = v.pipe(v.string(), v.trim(), v.minLength(1, 'Expected some text'));
