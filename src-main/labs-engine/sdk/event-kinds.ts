@@ -6,9 +6,11 @@ import * as iommu from '../../spec/events/iommu.ts';
 import * as iommuCommand from '../../spec/events/iommu-command.ts';
 import * as linux from '../../spec/events/linux.ts';
 import * as localApic from '../../spec/events/local-apic.ts';
+import * as nic from '../../spec/events/nic.ts';
 import * as pcie from '../../spec/events/pcie.ts';
 import * as platform from '../../spec/events/platform.ts';
 import * as script from '../../spec/events/script.ts';
+import * as sriov from '../../spec/events/sriov.ts';
 import * as vmm from '../../spec/events/vmm.ts';
 import * as vmx from '../../spec/events/vmx.ts';
 
@@ -20,9 +22,11 @@ export const events = {
   iommuCommand,
   linux,
   localApic,
+  nic,
   pcie,
   platform,
   script,
+  sriov,
   vmm,
   vmx,
 };
