@@ -23,7 +23,10 @@ export function rememberFocus(event: FocusEvent): void {
 export function focusRegion(region: HTMLElement): void {
   const last = lastFocus.get(region);
   const isThere = last !== undefined && region.contains(last) && last.getClientRects().length > 0;
-  const target = isThere ? last : (region.querySelector<HTMLElement>(FOCUSABLE) ?? region);
+  const first =
+    region.querySelector<HTMLElement>('[data-focus-first]') ??
+    region.querySelector<HTMLElement>(FOCUSABLE);
+  const target = isThere ? last : (first ?? region);
   target.focus();
   // Some targets refuse the focus; the region itself never does.
   if (!region.contains(document.activeElement)) region.focus();
