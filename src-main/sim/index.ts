@@ -13,6 +13,7 @@ export { walkEpt, type EptRead, type EptWalk } from './cpu/ept-walk.ts';
 export { EventQueue } from './core/event-queue.ts';
 export { StateHash } from './core/hash.ts';
 export { SeededRandom } from './core/random.ts';
+export { RegisterFile, accessProblem, type RegisterWrite } from './core/register-file.ts';
 export { NO_CAUSE, Trace, type RawRecord } from './core/trace.ts';
 export type {
   EnqcmdResult,
@@ -46,6 +47,8 @@ export type { PacketOutcome, SeenPacket } from './devices/nic/packet-ring.ts';
 export { formatMac } from './devices/nic/frame.ts';
 export { NIC_BAR, nicPlaces, vfPlaces } from './devices/nic/places.ts';
 export { toPcap } from './devices/nic/pcap.ts';
+export type { CipherRequest, CryptoPort } from './devices/qat/crypto-port.ts';
+export { QatDevice } from './devices/qat/qat-device.ts';
 export type { InterruptEntry } from './pcie/interrupt-table.ts';
 export { deviceIssues, type DeviceIssue } from './devices/registry.ts';
 export { FrameStore } from './memory/frame-store.ts';

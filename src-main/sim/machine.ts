@@ -18,6 +18,7 @@ import { StateHash } from './core/hash.ts';
 import { SeededRandom } from './core/random.ts';
 import type { Snapshotable } from './core/snapshot.ts';
 import { Trace, type TraceOptions } from './core/trace.ts';
+import type { CryptoPort } from './devices/qat/crypto-port.ts';
 import { createDevice } from './devices/registry.ts';
 import { PLATFORM } from './hardware-port.ts';
 import { InterruptRemapping } from './iommu/interrupt-remapping.ts';
@@ -57,6 +58,8 @@ export interface MachineOptions {
   readonly trace: TraceOptions;
   /** Shared by machines that exchange snapshots. */
   readonly store?: FrameStore;
+  /** Cryptography of accelerators; a replica needs the same. */
+  readonly crypto?: CryptoPort;
 }
 
 /** RAM regions of a configuration, lowest first. */
@@ -96,10 +99,12 @@ export class Machine implements Snapshotable<MachineState> {
   readonly unit: RemappingUnit;
   readonly cpus: CpuComplex;
   readonly addressMap: AddressMap;
+  readonly crypto: CryptoPort | undefined;
   readonly software = new SoftwareState();
 
-  constructor({ config, trace, store }: MachineOptions) {
+  constructor({ config, trace, store, crypto }: MachineOptions) {
     this.config = config;
+    this.crypto = crypto;
     this.trace = new Trace(trace);
     this.queue = new EventQueue(this.trace);
     this.random = new SeededRandom(config.seed);
@@ -145,6 +150,7 @@ export class Machine implements Snapshotable<MachineState> {
           queue: this.queue,
           trace: this.trace,
           functions: this.fabric,
+          ...(crypto === undefined ? {} : { crypto }),
         }),
       );
     }

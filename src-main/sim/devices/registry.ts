@@ -7,6 +7,9 @@ import { configIssues, settingsOf, type DsaConfig } from './dsa/config.ts';
 import { createDsaDevice } from './dsa/dsa-device.ts';
 import { nicConfigIssues, nicSettings, type NicConfig } from './nic/config.ts';
 import { NicDevice } from './nic/nic-device.ts';
+import { qatConfigIssues, qatSettings, type QatConfig } from './qat/config.ts';
+import type { CryptoPort } from './qat/crypto-port.ts';
+import { QatDevice } from './qat/qat-device.ts';
 import { PlainFunction, type PlainFunctionConfig } from './plain/plain-function.ts';
 
 export interface DeviceContext {
@@ -15,6 +18,8 @@ export interface DeviceContext {
   readonly trace: Trace;
   /** Where a physical function puts virtual ones. */
   readonly functions: FunctionHost;
+  /** Cryptography of the host of the engine. */
+  readonly crypto?: CryptoPort;
 }
 
 type DeviceFactory = (config: DeviceConfig, context: DeviceContext) => PcieFunction;
@@ -24,6 +29,8 @@ const FACTORIES: Readonly<Partial<Record<DeviceConfig['kind'], DeviceFactory>>> 
     createDsaDevice({ name, config: (options ?? {}) as DsaConfig, ...context }) as PcieFunction,
   nic: ({ name, options }, context) =>
     new NicDevice({ name, config: (options ?? {}) as NicConfig, ...context }) as PcieFunction,
+  qat: ({ name, options }, context) =>
+    new QatDevice({ name, config: (options ?? {}) as QatConfig, ...context }) as PcieFunction,
   plain: ({ name, options }, { port, trace }) =>
     new PlainFunction(name, options as unknown as PlainFunctionConfig, port, trace) as PcieFunction,
 };
@@ -49,6 +56,8 @@ export function deviceIssues({ kind, name, options }: DeviceConfig): readonly De
       return configIssues(settingsOf((options ?? {}) as DsaConfig));
     case 'nic':
       return nicConfigIssues(nicSettings((options ?? {}) as NicConfig));
+    case 'qat':
+      return qatConfigIssues(qatSettings((options ?? {}) as QatConfig));
     default:
       return FACTORIES[kind] === undefined
         ? [{ path: '', message: `Device ${name}: this version has no device model ${kind}` }]

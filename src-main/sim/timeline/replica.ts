@@ -18,7 +18,9 @@ export class Replica {
 
   constructor(recorder: Recorder) {
     this.#recorder = recorder;
+    const { crypto } = recorder.machine;
     this.machine = new Machine({
+      ...(crypto === undefined ? {} : { crypto }),
       config: recorder.machine.config,
       trace: { mode: 'count' },
       store: recorder.machine.memory.store,

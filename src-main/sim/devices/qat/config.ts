@@ -1,0 +1,52 @@
+/** Settings of one QAT-class function. Defaults follow 4xxx parts: 64 ring pairs, one vector each and one for errors. */
+
+export interface QatConfig {
+  readonly ringPairs?: number;
+  readonly imsEntries?: number;
+  readonly atcEntries?: number;
+  /** Longest input of one request in bytes. */
+  readonly maxTransfer?: number;
+}
+
+export interface QatSettings {
+  readonly ringPairs: number;
+  readonly msixEntries: number;
+  readonly imsEntries: number;
+  readonly atcEntries: number;
+  readonly maxTransfer: number;
+}
+
+export interface QatConfigIssue {
+  readonly path: string;
+  readonly message: string;
+}
+
+export function qatSettings(config: QatConfig): QatSettings {
+  const ringPairs = config.ringPairs ?? 64;
+  return {
+    ringPairs,
+    msixEntries: ringPairs + 1,
+    imsEntries: config.imsEntries ?? 256,
+    atcEntries: config.atcEntries ?? 256,
+    maxTransfer: config.maxTransfer ?? 2 ** 20,
+  };
+}
+
+export function qatConfigIssues(settings: QatSettings): readonly QatConfigIssue[] {
+  const check = (path: keyof QatSettings, low: number, high: number): readonly QatConfigIssue[] => {
+    const value = settings[path];
+    return Number.isInteger(value) && value >= low && value <= high
+      ? []
+      : [{ path, message: `Expected a whole number from ${low} to ${high}, found ${value}` }];
+  };
+  const { atcEntries } = settings;
+  const isPower = atcEntries >= 4 && Number.isInteger(Math.log2(atcEntries));
+  return [
+    ...check('ringPairs', 1, 1024),
+    ...check('imsEntries', 0, 32_768),
+    ...check('maxTransfer', 64, 2 ** 24),
+    ...(isPower
+      ? []
+      : [{ path: 'atcEntries', message: `Expected a power of two from 4, found ${atcEntries}` }]),
+  ];
+}

@@ -1,0 +1,70 @@
+/**
+ * Interrupts of ring pairs: the flag of the response ring, its enable, and the coalescing timer. One message a flag: the
+ * next one needs the flag cleared. Linux qat_common/adf_transport.c, adf_response_handler().
+ */
+import { QAT_INTERRUPT_RAISED } from '../../../spec/events/qat.ts';
+import { COALESCE_UNIT_NS } from '../../../spec/qat/registers.ts';
+import type { Trace } from '../../core/trace.ts';
+import type { Endpoint } from '../shared/endpoint.ts';
+import type { RingPair } from './ring-pair.ts';
+
+export class QatInterrupts {
+  readonly #endpoint: Endpoint;
+  readonly #trace: Trace;
+  readonly #startTimer: (delayNs: number, pair: RingPair) => void;
+
+  constructor(
+    endpoint: Endpoint,
+    trace: Trace,
+    startTimer: (delayNs: number, pair: RingPair) => void,
+  ) {
+    this.#endpoint = endpoint;
+    this.#trace = trace;
+    this.#startTimer = startTimer;
+  }
+
+  /** Responses came, or software changed something that may let an interrupt through. */
+  update(pair: RingPair): void {
+    const { fast } = pair;
+    const isWaiting = pair.responseHead !== pair.responseTail;
+    const isEnabled = fast.get('INTERRUPT_FLAG_ENABLE', 'RESPONSE') === 1;
+    const isFlagged = fast.get('INTERRUPT_FLAG', 'RESPONSE') === 1;
+    if (!isWaiting || !isEnabled || isFlagged || pair.isTimerSet) {
+      return;
+    }
+    const isCoalesced =
+      fast.get('COALESCE_ENABLE', 'RESPONSE') === 1 && fast.get('COALESCE_CONTROL', 'ENABLE') === 1;
+    if (!isCoalesced) {
+      this.#raise(pair);
+      return;
+    }
+    pair.isTimerSet = true;
+    this.#startTimer(fast.get('COALESCE_CONTROL', 'COUNT') * COALESCE_UNIT_NS, pair);
+  }
+
+  expire(pair: RingPair): void {
+    pair.isTimerSet = false;
+    const isEnabled = pair.fast.get('INTERRUPT_FLAG_ENABLE', 'RESPONSE') === 1;
+    if (isEnabled && pair.responseHead !== pair.responseTail) {
+      this.#raise(pair);
+    }
+  }
+
+  #raise(pair: RingPair): void {
+    const table = pair.isVectorInIms ? this.#endpoint.ims : this.#endpoint.msix;
+    pair.fast.set('INTERRUPT_FLAG', 'RESPONSE', 1);
+    if (pair.vector >= table.entries) {
+      return;
+    }
+    const outcome = table.raise(pair.vector);
+    pair.counters.interrupts++;
+    this.#trace.record(
+      QAT_INTERRUPT_RAISED,
+      this.#endpoint.source,
+      pair.index,
+      pair.isVectorInIms ? 1 : 0,
+      pair.vector,
+      outcome,
+    );
+  }
+}

@@ -1,0 +1,266 @@
+/**
+ * Ring registers of the QAT-class accelerator, generation 4. Offsets and bits as Linux
+ * drivers/crypto/intel/qat/qat_common/adf_gen4_hw_csr_data.h has them: one bank of 8 KiB a ring pair, whose first page holds
+ * what is touched for every request and whose second page holds configuration. That split lets the first page be mapped
+ * into a guest.
+ *
+ * The PASID register is this model's choice: the real one is in a space that public sources do not describe.
+ */
+import { bit, bits } from '../../bits/field.ts';
+import { defineRegister, defineRegisterBlock } from '../../bits/register-block.ts';
+import { rsvdP, rsvdZ } from '../reserved-fields.ts';
+import { linux, siov } from '../source.ts';
+
+const CSR = linux('drivers/crypto/intel/qat/qat_common/adf_gen4_hw_csr_data.h');
+
+export const BANK_BYTES = 0x2000;
+export const BANK_PAGE_BYTES = 0x1000;
+/** Bytes of each page that hold registers. */
+export const BANK_REGISTER_BYTES = 0x200;
+/** Banks start here in the BAR of the physical function. */
+export const BANKS_OFFSET = 0x10_0000;
+export const RING = { request: 0, response: 1 } as const;
+/** Filled into response slots that are empty. */
+export const EMPTY_MARKER = 0x7f7f_7f7f;
+export const COALESCE_UNIT_NS = 256;
+
+function index(name: string, title: string, offset: number, note: string) {
+  return defineRegister(name, {
+    title,
+    offset,
+    bytes: 4,
+    source: CSR,
+    fields: { OFFSET: bits(31, 0, title, { access: 'RW', format: 'hex', note }) },
+  });
+}
+
+function perRing(name: string, title: string, offset: number, access: 'RO' | 'RW', note: string) {
+  return defineRegister(name, {
+    title,
+    offset,
+    bytes: 4,
+    source: CSR,
+    fields: {
+      REQUEST: bit(0, 'Request ring', { access, note }),
+      RESPONSE: bit(1, 'Response ring', { access, note }),
+      _r2: rsvdZ(31, 2),
+    },
+  });
+}
+
+function word(name: string, title: string, offset: number, note: string) {
+  return defineRegister(name, {
+    title,
+    offset,
+    bytes: 4,
+    source: CSR,
+    fields: { VALUE: bits(31, 0, title, { access: 'RW', format: 'hex', note }) },
+  });
+}
+
+export const REQUEST_HEAD = index(
+  'REQUEST_HEAD',
+  'Request Ring Head',
+  0xc0,
+  'The device moves it.',
+);
+export const RESPONSE_HEAD = index(
+  'RESPONSE_HEAD',
+  'Response Ring Head',
+  0xc4,
+  'Software moves it after reading responses.',
+);
+export const REQUEST_TAIL = index(
+  'REQUEST_TAIL',
+  'Request Ring Tail',
+  0x100,
+  'Doorbell: byte offset after the last request.',
+);
+export const RESPONSE_TAIL = index(
+  'RESPONSE_TAIL',
+  'Response Ring Tail',
+  0x104,
+  'The device moves it.',
+);
+
+export const RING_STATUS = defineRegister('RING_STATUS', {
+  title: 'Ring Status',
+  offset: 0x140,
+  bytes: 4,
+  source: CSR,
+  fields: {
+    _r0: rsvdZ(8, 0),
+    HALTED: bit(9, 'Halted', { access: 'RO', note: 'A DMA failed; the ring pair needs a reset.' }),
+    EXCEPTION: bit(10, 'Exception', { access: 'RO', note: 'Software broke a rule of the rings.' }),
+    _r11: rsvdZ(31, 11),
+  },
+});
+export const EMPTY_STATUS = perRing(
+  'EMPTY_STATUS',
+  'Empty Status',
+  0x14c,
+  'RO',
+  'Head equals tail.',
+);
+export const INTERRUPT_FLAG_ENABLE = perRing(
+  'INTERRUPT_FLAG_ENABLE',
+  'Interrupt Flag Enable',
+  0x16c,
+  'RW',
+  'The ring may raise the flag.',
+);
+export const INTERRUPT_FLAG = defineRegister('INTERRUPT_FLAG', {
+  title: 'Interrupt Flag',
+  offset: 0x170,
+  bytes: 4,
+  source: CSR,
+  fields: {
+    REQUEST: bit(0, 'Request ring', { access: 'RW1C', note: 'Never set.' }),
+    RESPONSE: bit(1, 'Response ring', { access: 'RW1C', note: 'Responses came; clear to re-arm.' }),
+    _r2: rsvdZ(31, 2),
+  },
+});
+export const COALESCE_ENABLE = perRing(
+  'COALESCE_ENABLE',
+  'Interrupt Coalescing Enable',
+  0x17c,
+  'RW',
+  'Interrupts of the ring wait for the timer.',
+);
+export const COALESCE_CONTROL = defineRegister('COALESCE_CONTROL', {
+  title: 'Interrupt Coalescing Control',
+  offset: 0x180,
+  bytes: 4,
+  source: CSR,
+  fields: {
+    COUNT: bits(15, 0, 'Interval', {
+      access: 'RW',
+      format: 'decimal',
+      note: 'In steps of 256 ns, from the first response that waits.',
+    }),
+    _r16: rsvdP(30, 16),
+    ENABLE: bit(31, 'Enable', { access: 'RW', note: 'The timer runs.' }),
+  },
+});
+export const ARBITER_ENABLE = perRing(
+  'ARBITER_ENABLE',
+  'Service Arbiter Enable',
+  0x19c,
+  'RW',
+  'The ring pair is served when both bits are set.',
+);
+
+function ringConfig(name: string, title: string, offset: number) {
+  return defineRegister(name, {
+    title,
+    offset,
+    bytes: 4,
+    source: CSR,
+    fields: {
+      SIZE: bits(4, 0, 'Size Code', { access: 'RW', note: 'The ring has 64 << code bytes.' }),
+      NEAR_EMPTY: bits(9, 5, 'Near-empty mark', { access: 'RW', note: 'Stored without effect.' }),
+      NEAR_FULL: bits(14, 10, 'Near-full mark', { access: 'RW', note: 'Stored without effect.' }),
+      _r15: rsvdP(31, 15),
+    },
+  });
+}
+
+export const REQUEST_CONFIG = ringConfig('REQUEST_CONFIG', 'Request Ring Configuration', 0x000);
+export const RESPONSE_CONFIG = ringConfig('RESPONSE_CONFIG', 'Response Ring Configuration', 0x004);
+export const REQUEST_BASE_LOW = word('REQUEST_BASE_LOW', 'Request Ring Base', 0x040, 'Lower half.');
+export const RESPONSE_BASE_LOW = word(
+  'RESPONSE_BASE_LOW',
+  'Response Ring Base',
+  0x044,
+  'Lower half.',
+);
+export const REQUEST_BASE_HIGH = word(
+  'REQUEST_BASE_HIGH',
+  'Request Ring Base, upper half',
+  0x080,
+  'Upper half.',
+);
+export const RESPONSE_BASE_HIGH = word(
+  'RESPONSE_BASE_HIGH',
+  'Response Ring Base, upper half',
+  0x084,
+  'Upper half.',
+);
+
+export const RING_PAIR_RESET = defineRegister('RING_PAIR_RESET', {
+  title: 'Ring Pair Reset',
+  offset: 0x100,
+  bytes: 4,
+  source: siov('3.6'),
+  fields: {
+    START: bit(0, 'Start', { access: 'WO', note: 'Resets this ring pair and no other.' }),
+    _r1: rsvdP(31, 1),
+  },
+});
+export const RING_PAIR_RESET_STATUS = defineRegister('RING_PAIR_RESET_STATUS', {
+  title: 'Ring Pair Reset Status',
+  offset: 0x104,
+  bytes: 4,
+  source: siov('3.6'),
+  fields: {
+    DONE: bit(0, 'Done', { access: 'RW1C', note: 'The reset is over.' }),
+    _r1: rsvdP(31, 1),
+  },
+});
+export const RING_PAIR_PASID = defineRegister('RING_PAIR_PASID', {
+  title: 'Ring Pair PASID',
+  offset: 0x108,
+  bytes: 4,
+  source: siov('3.3'),
+  note: 'Written by the host only. Survives the reset of the ring pair.',
+  fields: {
+    PASID: bits(19, 0, 'PASID', { access: 'RW', note: 'Every DMA of the ring pair carries it.' }),
+    _r20: rsvdP(30, 20),
+    VALID: bit(31, 'Valid', { access: 'RW', note: 'Without it requests carry no PASID.' }),
+  },
+});
+export const RING_PAIR_VECTOR = defineRegister('RING_PAIR_VECTOR', {
+  title: 'Ring Pair Vector',
+  offset: 0x10c,
+  bytes: 4,
+  source: siov('3.4'),
+  note: 'Written by the host only. After reset it is MSI-X entry n of ring pair n.',
+  fields: {
+    INDEX: bits(15, 0, 'Entry', { access: 'RW', note: 'Index in the table.' }),
+    IMS: bit(16, 'Table', {
+      access: 'RW',
+      values: { msix: 0, ims: 1 },
+      note: 'MSI-X or interrupt message storage.',
+    }),
+    _r17: rsvdP(31, 17),
+  },
+});
+
+/** First page of a bank: what a request touches. A bank is a ring pair, the assignable unit. */
+export const QAT_FAST = defineRegisterBlock('QAT_FAST', [
+  REQUEST_HEAD,
+  RESPONSE_HEAD,
+  REQUEST_TAIL,
+  RESPONSE_TAIL,
+  RING_STATUS,
+  EMPTY_STATUS,
+  INTERRUPT_FLAG_ENABLE,
+  INTERRUPT_FLAG,
+  COALESCE_ENABLE,
+  COALESCE_CONTROL,
+  ARBITER_ENABLE,
+]);
+
+/** Second page of a bank, offsets from its start: configuration, trapped under virtualization. */
+export const QAT_CONFIG = defineRegisterBlock('QAT_CONFIG', [
+  REQUEST_CONFIG,
+  RESPONSE_CONFIG,
+  REQUEST_BASE_LOW,
+  RESPONSE_BASE_LOW,
+  REQUEST_BASE_HIGH,
+  RESPONSE_BASE_HIGH,
+  RING_PAIR_RESET,
+  RING_PAIR_RESET_STATUS,
+  RING_PAIR_PASID,
+  RING_PAIR_VECTOR,
+]);
