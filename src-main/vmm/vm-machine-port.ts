@@ -34,6 +34,15 @@ function allOnes(bytes: number): bigint {
   return (1n << BigInt(bytes * 8)) - 1n;
 }
 
+/** One access that the VMM emulated. */
+interface TrappedAccess {
+  readonly region: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly value: bigint;
+  readonly isWrite: boolean;
+}
+
 export interface VmMachinePortParts {
   readonly kvm: Kvm;
   readonly qemu: Qemu;
@@ -104,7 +113,13 @@ export class VmMachinePort implements HardwarePort {
         return allOnes(bytes);
       }
       const value = place.device.mmioRead(place.bar, place.offset, bytes);
-      this.#account(place.device, reason, `BAR${place.bar}`, place.offset, bytes, value, false);
+      this.#account(place.device, reason, {
+        region: `BAR${place.bar}`,
+        offset: place.offset,
+        bytes,
+        value,
+        isWrite: false,
+      });
       return value;
     });
   }
@@ -122,7 +137,13 @@ export class VmMachinePort implements HardwarePort {
         this.#unassigned(address, true);
         return;
       }
-      this.#account(place.device, reason, `BAR${place.bar}`, place.offset, bytes, value, true);
+      this.#account(place.device, reason, {
+        region: `BAR${place.bar}`,
+        offset: place.offset,
+        bytes,
+        value,
+        isWrite: true,
+      });
       place.device.mmioWrite(place.bar, place.offset, bytes, value);
     });
   }
@@ -131,7 +152,13 @@ export class VmMachinePort implements HardwarePort {
     return this.#trapConfig(rid, offset, (device, reason) => {
       const value = device?.configRead(offset, bytes) ?? Number(allOnes(bytes));
       if (device !== undefined) {
-        this.#account(device, reason, 'config', offset, bytes, BigInt(value), false);
+        this.#account(device, reason, {
+          region: 'config',
+          offset,
+          bytes,
+          value: BigInt(value),
+          isWrite: false,
+        });
       }
       return value;
     });
@@ -140,7 +167,13 @@ export class VmMachinePort implements HardwarePort {
   configWrite(rid: number, offset: number, bytes: 1 | 2 | 4, value: number): void {
     this.#trapConfig(rid, offset, (device, reason) => {
       if (device !== undefined) {
-        this.#account(device, reason, 'config', offset, bytes, BigInt(value >>> 0), true);
+        this.#account(device, reason, {
+          region: 'config',
+          offset,
+          bytes,
+          value: BigInt(value >>> 0),
+          isWrite: true,
+        });
         device.configWrite(offset, bytes, value);
       }
     });
@@ -333,7 +366,13 @@ export class VmMachinePort implements HardwarePort {
       }
       const { device, bar, offset } = place;
       const first = (BigInt(words[1] ?? 0) << 32n) | BigInt(words[0] ?? 0);
-      this.#account(device, reason, `BAR${bar}`, offset, SLOT_BYTES, first, true);
+      this.#account(device, reason, {
+        region: `BAR${bar}`,
+        offset,
+        bytes: SLOT_BYTES,
+        value: first,
+        isWrite: true,
+      });
       let result = 0;
       for (let i = 0; i < SLOT_BYTES / 8; i++) {
         const value = (BigInt(words[i * 2 + 1] ?? 0) << 32n) | BigInt(words[i * 2] ?? 0);
@@ -343,16 +382,9 @@ export class VmMachinePort implements HardwarePort {
     });
   }
 
-  #account(
-    device: VfioPciDevice,
-    reason: ExitReason,
-    region: string,
-    offset: number,
-    bytes: number,
-    value: bigint,
-    isWrite: boolean,
-  ): void {
+  #account(device: VfioPciDevice, reason: ExitReason, access: TrappedAccess): void {
     device.count(reason);
+    const { region, offset, bytes, value, isWrite } = access;
     const { name } = this.#parts.qemu;
     this.#hw.emit(ACCESS_TRAPPED, name, device.name, region, offset, bytes, isWrite, value, reason);
   }

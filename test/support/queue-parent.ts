@@ -28,7 +28,7 @@ import type { BypassProducer } from '../../src-main/linux/irq/irq-bypass.ts';
 import type { IrqChip } from '../../src-main/linux/irq/irq.ts';
 import type { Kernel } from '../../src-main/linux/kernel.ts';
 import type { MdevDevice, MdevDriver } from '../../src-main/linux/mdev/mdev-device.ts';
-import { MAP, type VmArea } from '../../src-main/linux/mm/mm.ts';
+import type { VmArea } from '../../src-main/linux/mm/mm.ts';
 import type { PciDev } from '../../src-main/linux/pci/pci-dev.ts';
 import type { VfioDevice, VfioDeviceOps } from '../../src-main/linux/vfio/vfio-device.ts';
 

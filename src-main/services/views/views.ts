@@ -1,6 +1,7 @@
 /** Which function makes which view. */
 import { VIEW_IDS, type ViewId, type ViewModel } from '../../protocol/views.ts';
 import { countersView } from './counters-view.ts';
+import { eptView } from './ept-view.ts';
 import { contextCacheView, iotlbView, pasidCacheView } from './iommu-cache-views.ts';
 import {
   faultRecordsView,
@@ -53,6 +54,7 @@ const VIEWS: Readonly<Partial<Record<ViewId, View>>> = {
   vfio: vfioView,
   domains: domainsView,
   sysfs: sysfsView,
+  ept: eptView,
   ioasid: ioasidView,
   memory: memoryView,
   counters: countersView,
