@@ -1,6 +1,9 @@
 /**
  * A virtual machine with everything around it: the QEMU-like process, KVM's part, the port on which a guest kernel runs,
  * and that kernel once it is booted.
+ *
+ * Published: `vm/<name>` (memory, EPT pointer, virtual CPUs with their numbers in the hardware, memory slots) and
+ * `vm/<name>/device/<VFIO device>` (place on the guest's bus, BARs, direct areas, exits by reason).
  */
 import { createKernel, type Kernel } from '../linux/kernel.ts';
 import type { KernelParams } from '../linux/core/params.ts';

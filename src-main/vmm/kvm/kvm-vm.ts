@@ -180,9 +180,14 @@ export class KvmVm extends OpenFile {
   /** KVM_DEV_VFIO_FILE_ADD: drivers of the group or device learn which VM uses them. */
   addVfioFile(fd: number): number {
     const file = this.process.files.get(fd);
-    return this.core.call('KVM_DEV_VFIO_FILE_ADD', [this, fd], () =>
+    const result = this.core.call('KVM_DEV_VFIO_FILE_ADD', [this, fd], () =>
       file === undefined ? -EINVAL : this.kvm.kernel.vfio.setKvm(file, this),
     );
+    const set = this.kvm.kernel.ioasids.ioasid_find_mm_set(this.process.mm);
+    if (set !== null && this.#notified === null) {
+      this.followPasids(set);
+    }
+    return result;
   }
 
   /** Follows the PASIDs of the VM's set: bound ones are translated, freed ones are not (2019 profile). */
