@@ -12,15 +12,8 @@ import { STOP } from '../../../spec/nic/verdicts.ts';
 import type { EventQueue, EventTarget } from '../../core/event-queue.ts';
 import { RegisterFile } from '../../core/register-file.ts';
 import type { Trace } from '../../core/trace.ts';
-import type {
-  BlockWriteKind,
-  BlockWriteResult,
-  FunctionHost,
-  InvalidateRequest,
-  PcieFunction,
-  ResetKind,
-  UpstreamPort,
-} from '../../pcie/ports.ts';
+import type { FunctionHost, ResetKind, UpstreamPort } from '../../pcie/ports.ts';
+import { EndpointFunction } from '../shared/endpoint-function.ts';
 import { Endpoint } from '../shared/endpoint.ts';
 import { Sriov } from '../sriov/sriov.ts';
 import type { VirtualFunction } from '../sriov/virtual-function.ts';
@@ -54,7 +47,7 @@ const EVENT = { transmit: 0, moderate: 1, wire: 2 } as const;
 const GENERAL_BYTES = 0x1000;
 const FUNCTION_MASK = 7;
 
-export class NicDevice implements PcieFunction<NicState>, EventTarget {
+export class NicDevice extends EndpointFunction<NicState> implements EventTarget {
   readonly name: string;
   readonly settings: NicSettings;
   readonly barBytes: readonly number[];
@@ -63,7 +56,7 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
   readonly #queue: EventQueue;
   readonly #trace: Trace;
   readonly #target: number;
-  readonly #endpoint: Endpoint;
+  readonly endpoint: Endpoint;
   readonly #sriov: Sriov | undefined;
   readonly #general: RegisterFile;
   readonly #pairs: readonly QueuePair[];
@@ -79,6 +72,7 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
   #wire: Uint8Array[] = [];
 
   constructor({ name, config, port, queue, trace, functions }: NicDeviceOptions) {
+    super();
     this.name = name;
     this.settings = nicSettings(config);
     const [issue] = nicConfigIssues(this.settings);
@@ -89,7 +83,7 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
     this.#queue = queue;
     this.#trace = trace;
     this.#target = queue.register(this);
-    this.#endpoint = new Endpoint({
+    this.endpoint = new Endpoint({
       name,
       block: nicConfigSpace(settings, port.rid & FUNCTION_MASK),
       barBytes: this.barBytes,
@@ -105,7 +99,7 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
         this.#sriov?.onDidWrite(write);
       },
     });
-    this.#physical = { endpoint: this.#endpoint, isVirtual: false };
+    this.#physical = { endpoint: this.endpoint, isVirtual: false };
     this.#sriov = this.#createSriov(functions);
     this.#general = new RegisterFile(NIC_GENERAL, GENERAL_BYTES);
     this.#describe();
@@ -123,7 +117,7 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
     });
     this.#windows = new NicWindows({
       settings,
-      endpoint: this.#endpoint,
+      endpoint: this.endpoint,
       general: this.#general,
       pairs: this.#pairs,
       registers: this.#registers,
@@ -131,20 +125,12 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
     });
     this.inspect = new NicInspector({
       settings,
-      endpoint: this.#endpoint,
+      endpoint: this.endpoint,
       pairs: this.#pairs,
       table: this.#table,
       ring: this.#ring,
       vfNames: () => this.#sriov?.functions ?? [],
     });
-  }
-
-  configRead(offset: number, bytes: 1 | 2 | 4): number {
-    return this.#endpoint.config.read(offset, bytes);
-  }
-
-  configWrite(offset: number, bytes: 1 | 2 | 4, value: number): void {
-    this.#endpoint.config.write(offset, bytes, value);
   }
 
   mmioRead(bar: number, offset: number, bytes: 1 | 2 | 4 | 8): bigint {
@@ -153,23 +139,6 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
 
   mmioWrite(bar: number, offset: number, bytes: 1 | 2 | 4 | 8, value: bigint): void {
     this.#windows.write(bar, offset, bytes, value);
-  }
-
-  blockWrite(
-    _bar: number,
-    _offset: number,
-    _words: Uint32Array,
-    kind: BlockWriteKind,
-  ): BlockWriteResult {
-    return kind === 'deferrable' ? 'retry' : 'dropped';
-  }
-
-  atsInvalidate(request: InvalidateRequest): void {
-    this.#endpoint.atsInvalidate(request);
-  }
-
-  pageResponse(): void {
-    // It never asks for pages.
   }
 
   /** A frame arrives at the port. */
@@ -197,7 +166,7 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
     }
     this.#wire = [];
     this.#sriov?.reset();
-    this.#endpoint.reset(kind);
+    this.endpoint.reset(kind);
     this.#general.reset();
     this.#describe();
     for (const pair of this.#pairs) {
@@ -210,7 +179,7 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
   snapshot(): NicState {
     return {
       version: 1,
-      endpoint: this.#endpoint.snapshot(),
+      endpoint: this.endpoint.snapshot(),
       general: this.#general.snapshot(),
       pairs: this.#pairs.map((pair) => pair.snapshot()),
       learned: this.#table.snapshot(),
@@ -221,7 +190,7 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
   }
 
   restore(state: NicState): void {
-    this.#endpoint.restore(state.endpoint);
+    this.endpoint.restore(state.endpoint);
     this.#sriov?.restore(state.sriov);
     this.#general.restore(state.general);
     this.#pairs.forEach((pair, i) => {
@@ -262,7 +231,7 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
       receive: new Receive(this.#trace, this.#moderation),
       queue: this.#queue,
       trace: this.#trace,
-      source: this.#endpoint.source,
+      source: this.endpoint.source,
       maxFrame: this.settings.maxFrame,
       isLearning: () => this.#general.get('NIC_CONTROL', 'LEARN') === 1,
       toWire: (frame) => {
@@ -282,7 +251,7 @@ export class NicDevice implements PcieFunction<NicState>, EventTarget {
     const places = vfPlaces(queuePairsPerVf);
     return new Sriov({
       settings: sriov,
-      physical: this.#endpoint,
+      physical: this.endpoint,
       host,
       trace: this.#trace,
       shape: { ...places, msixEntries: queuePairsPerVf, classCode: NIC_CLASS_CODE },

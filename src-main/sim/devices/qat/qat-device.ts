@@ -12,14 +12,8 @@ import { BANK_BYTES, BANK_PAGE_BYTES, BANK_REGISTER_BYTES } from '../../../spec/
 import type { EventQueue, EventTarget } from '../../core/event-queue.ts';
 import type { RegisterWrite } from '../../core/register-file.ts';
 import type { Trace } from '../../core/trace.ts';
-import type {
-  BlockWriteKind,
-  BlockWriteResult,
-  InvalidateRequest,
-  PcieFunction,
-  ResetKind,
-  UpstreamPort,
-} from '../../pcie/ports.ts';
+import type { ResetKind, UpstreamPort } from '../../pcie/ports.ts';
+import { EndpointFunction } from '../shared/endpoint-function.ts';
 import { Endpoint, isTableAccess, type EndpointState } from '../shared/endpoint.ts';
 import { qatConfigIssues, qatSettings, type QatConfig, type QatSettings } from './config.ts';
 import { QAT_PLACES, qatBarBytes, qatConfigSpace } from './config-space.ts';
@@ -51,7 +45,7 @@ export interface QatState {
 const EVENT = { serve: 0, coalesce: 1 } as const;
 const FUNCTION_MASK = 7;
 
-export class QatDevice implements PcieFunction<QatState>, EventTarget {
+export class QatDevice extends EndpointFunction<QatState> implements EventTarget {
   readonly name: string;
   readonly settings: QatSettings;
   readonly barBytes: readonly number[];
@@ -59,7 +53,7 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
   readonly #queue: EventQueue;
   readonly #trace: Trace;
   readonly #target: number;
-  readonly #endpoint: Endpoint;
+  readonly endpoint: Endpoint;
   readonly #pairs: readonly RingPair[];
   readonly #executor: QatExecutor;
   readonly #interrupts: QatInterrupts;
@@ -67,6 +61,7 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
   #isServing = false;
 
   constructor({ name, config, port, queue, trace, crypto }: QatDeviceOptions) {
+    super();
     this.name = name;
     this.settings = qatSettings(config);
     const [issue] = qatConfigIssues(this.settings);
@@ -77,7 +72,7 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
     this.#queue = queue;
     this.#trace = trace;
     this.#target = queue.register(this);
-    this.#endpoint = new Endpoint({
+    this.endpoint = new Endpoint({
       name,
       block: qatConfigSpace(settings, port.rid & FUNCTION_MASK),
       barBytes: this.barBytes,
@@ -98,12 +93,12 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
         }),
     );
     this.#executor = new QatExecutor({
-      endpoint: this.#endpoint,
+      endpoint: this.endpoint,
       trace,
       crypto,
       maxTransfer: settings.maxTransfer,
     });
-    this.#interrupts = new QatInterrupts(this.#endpoint, trace, (delayNs, pair) => {
+    this.#interrupts = new QatInterrupts(this.endpoint, trace, (delayNs, pair) => {
       queue.schedule(delayNs, this.#target, EVENT.coalesce, pair.index);
     });
   }
@@ -113,20 +108,12 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
     return this.#pairs;
   }
 
-  configRead(offset: number, bytes: 1 | 2 | 4): number {
-    return this.#endpoint.config.read(offset, bytes);
-  }
-
-  configWrite(offset: number, bytes: 1 | 2 | 4, value: number): void {
-    this.#endpoint.config.write(offset, bytes, value);
-  }
-
   mmioRead(bar: number, offset: number, bytes: 1 | 2 | 4 | 8): bigint {
     if (!isTableAccess(offset, bytes)) {
       this.#refuse(bar, offset, bytes);
       return (1n << BigInt(8 * bytes)) - 1n;
     }
-    const { msixFace, imsFace } = this.#endpoint;
+    const { msixFace, imsFace } = this.endpoint;
     if (isIn(offset, QAT_PLACES.msixTable, msixFace.tableBytes)) {
       return msixFace.readTable(offset - QAT_PLACES.msixTable, bytes);
     }
@@ -145,7 +132,7 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
       this.#refuse(bar, offset, bytes);
       return;
     }
-    const { msixFace, imsFace } = this.#endpoint;
+    const { msixFace, imsFace } = this.endpoint;
     if (isIn(offset, QAT_PLACES.msixTable, msixFace.tableBytes)) {
       msixFace.writeTable(offset - QAT_PLACES.msixTable, bytes, value);
     } else if (isIn(offset, QAT_PLACES.ims, imsFace.bytes)) {
@@ -153,23 +140,6 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
     } else {
       this.#bankPage(offset)?.write(offset % BANK_PAGE_BYTES, bytes, value);
     }
-  }
-
-  blockWrite(
-    _bar: number,
-    _offset: number,
-    _words: Uint32Array,
-    kind: BlockWriteKind,
-  ): BlockWriteResult {
-    return kind === 'deferrable' ? 'retry' : 'dropped';
-  }
-
-  atsInvalidate(request: InvalidateRequest): void {
-    this.#endpoint.atsInvalidate(request);
-  }
-
-  pageResponse(): void {
-    // It never asks for pages.
   }
 
   onDue(operation: number, a: number): void {
@@ -184,7 +154,7 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
     for (const operation of Object.values(EVENT)) {
       this.#queue.cancel(this.#target, operation);
     }
-    this.#endpoint.reset(kind);
+    this.endpoint.reset(kind);
     for (const pair of this.#pairs) {
       pair.reset(false);
     }
@@ -195,7 +165,7 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
   snapshot(): QatState {
     return {
       version: 1,
-      endpoint: this.#endpoint.snapshot(),
+      endpoint: this.endpoint.snapshot(),
       pairs: this.#pairs.map((pair) => pair.snapshot()),
       next: this.#next,
       isServing: this.#isServing,
@@ -203,7 +173,7 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
   }
 
   restore(state: QatState): void {
-    this.#endpoint.restore(state.endpoint);
+    this.endpoint.restore(state.endpoint);
     this.#pairs.forEach((pair, i) => {
       const saved = state.pairs[i];
       invariant(saved !== undefined, `${this.name}: the state lacks ring pair ${i}`);
@@ -260,12 +230,12 @@ export class QatDevice implements PcieFunction<QatState>, EventTarget {
     this.#queue.cancel(this.#target, EVENT.coalesce, pair.index);
     pair.reset(true);
     pair.config.set('RING_PAIR_RESET_STATUS', 'DONE', 1);
-    this.#trace.record(QAT_PAIR_RESET, this.#endpoint.source, pair.index);
+    this.#trace.record(QAT_PAIR_RESET, this.endpoint.source, pair.index);
   }
 
   #refuse(bar: number, offset: number, bytes: number): void {
     const reason = `An access of ${bytes} bytes; registers take 4 or 8 aligned ones`;
-    this.#trace.record(MMIO_REFUSED, this.#endpoint.source, bar, offset, reason);
+    this.#trace.record(MMIO_REFUSED, this.endpoint.source, bar, offset, reason);
   }
 }
 

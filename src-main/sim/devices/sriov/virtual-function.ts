@@ -13,14 +13,8 @@ import { configSpace } from '../../../spec/pcie/config-space.ts';
 import { ExpressCapability } from '../../../spec/pcie/express.ts';
 import { MsiXCapability } from '../../../spec/pcie/msi-x.ts';
 import type { Trace } from '../../core/trace.ts';
-import type {
-  BlockWriteKind,
-  BlockWriteResult,
-  InvalidateRequest,
-  PcieFunction,
-  ResetKind,
-  UpstreamPort,
-} from '../../pcie/ports.ts';
+import type { ResetKind, UpstreamPort } from '../../pcie/ports.ts';
+import { EndpointFunction } from '../shared/endpoint-function.ts';
 import { Endpoint, type EndpointState } from '../shared/endpoint.ts';
 
 const ATC_ENTRIES = 64;
@@ -78,7 +72,7 @@ export interface VirtualFunctionOptions {
   readonly addressOf: (number: number) => number;
 }
 
-export class VirtualFunction implements PcieFunction<EndpointState> {
+export class VirtualFunction extends EndpointFunction<EndpointState> {
   readonly name: string;
   readonly number: number;
   readonly rid: number;
@@ -91,6 +85,7 @@ export class VirtualFunction implements PcieFunction<EndpointState> {
   readonly #addressOf: (number: number) => number;
 
   constructor(options: VirtualFunctionOptions) {
+    super();
     const { name, number, rid, shape, block, port, trace } = options;
     this.name = name;
     this.number = number;
@@ -116,37 +111,12 @@ export class VirtualFunction implements PcieFunction<EndpointState> {
     return bar === 0 ? this.#addressOf(this.number) : 0;
   }
 
-  configRead(offset: number, bytes: 1 | 2 | 4): number {
-    return this.endpoint.config.read(offset, bytes);
-  }
-
-  configWrite(offset: number, bytes: 1 | 2 | 4, value: number): void {
-    this.endpoint.config.write(offset, bytes, value);
-  }
-
   mmioRead(_bar: number, offset: number, bytes: 1 | 2 | 4 | 8): bigint {
     return this.registers?.read(offset, bytes) ?? 0n;
   }
 
   mmioWrite(_bar: number, offset: number, bytes: 1 | 2 | 4 | 8, value: bigint): void {
     this.registers?.write(offset, bytes, value);
-  }
-
-  blockWrite(
-    _bar: number,
-    _offset: number,
-    _words: Uint32Array,
-    kind: BlockWriteKind,
-  ): BlockWriteResult {
-    return kind === 'deferrable' ? 'retry' : 'dropped';
-  }
-
-  atsInvalidate(request: InvalidateRequest): void {
-    this.endpoint.atsInvalidate(request);
-  }
-
-  pageResponse(): void {
-    // It never asks for pages.
   }
 
   reset(kind: ResetKind): void {
