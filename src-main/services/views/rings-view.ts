@@ -1,12 +1,17 @@
-/** Rings in memory that devices work through: those of NIC-class queue pairs, one row a ring. */
+/** Rings in memory that devices work through: NIC-class queue pairs and QAT-class ring pairs, one row a ring. */
 import type { ViewModel } from '../../protocol/views.ts';
+import { QatDevice } from '../../sim/index.ts';
 import { nicDevices } from './packets-view.ts';
+import { qatRingRows } from './qat-rings.ts';
 import { nicRingRows } from './nic-rings.ts';
 import type { ViewContext } from './view-context.ts';
 
 export function ringsView(context: ViewContext): ViewModel {
   const nics = nicDevices(context).map(([, device]) => device);
-  if (nics.length === 0) {
+  const qats = [...context.machine.fabric.functions()].flatMap(([rid, device]) =>
+    device instanceof QatDevice ? [[rid, device] as const] : [],
+  );
+  if (nics.length + qats.length === 0) {
     return {
       view: 'rings',
       title: 'Rings',
@@ -17,7 +22,10 @@ export function ringsView(context: ViewContext): ViewModel {
   return {
     view: 'rings',
     title: 'Rings',
-    subtitle: nics.map((d) => `${d.name}: ${d.inspect.queuePairCount} queue pairs`).join(', '),
+    subtitle: [
+      ...nics.map((d) => `${d.name}: ${d.inspect.queuePairCount} queue pairs`),
+      ...qats.map(([, d]) => `${d.name}: ${d.pairs.length} ring pairs`),
+    ].join(', '),
     sections: [
       {
         kind: 'table',
@@ -37,8 +45,8 @@ export function ringsView(context: ViewContext): ViewModel {
           { id: 'waiting', title: 'With the device', align: 'right' },
           { id: 'state', title: 'State', grow: 2 },
         ],
-        rows: nics.flatMap(nicRingRows),
-        empty: 'No ring is set up. Write base, length and enable of a queue pair.',
+        rows: [...nics.flatMap(nicRingRows), ...qats.flatMap(([rid, d]) => qatRingRows(rid, d))],
+        empty: 'No ring is set up. Write base, size and enable of a queue pair or ring pair.',
       },
     ],
   };

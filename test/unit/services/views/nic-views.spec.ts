@@ -79,6 +79,23 @@ describe('views of a network adapter', () => {
     ]);
   });
 
+  it('show the rings of a crypto device', () => {
+    const machine = new Machine({
+      config: {
+        ...boot().machine.config,
+        devices: [{ kind: 'qat', name: 'qat0', bdf: '6b:00.0', options: { ringPairs: 2 } }],
+      },
+      trace: { mode: 'off' },
+    });
+    const qat = machine.fabric.find(0x6b00);
+    qat?.mmioWrite(0, 0x10_0000 + 0x2000 + 0x1108, 4, 0x8000_0009n);
+    qat?.mmioWrite(0, 0x10_0000 + 0x2000 + 0x100, 4, 128n);
+    expect(cells(show(machine, 'rings')).map((row) => [row[0], row[1], row[3], row[5]])).toEqual([
+      ['qat0/rp1', 'request', '9', '0x0 → 0x80'],
+      ['qat0/rp1', 'response', '9', '0x0 → 0x0'],
+    ]);
+  });
+
   it('say so when there is no adapter', () => {
     const machine = new Machine({
       config: { ...boot().machine.config, devices: [] },
