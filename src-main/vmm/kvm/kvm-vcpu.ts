@@ -18,7 +18,12 @@ import {
 import { INJECTION, INTERRUPT_INJECTED, type Injection } from '../../spec/events/vmm.ts';
 import type { Core } from '../../linux/core/core.ts';
 import type { VcpuFacts, VmxPort } from '../../sim/index.ts';
-import { POSTED_INTR_VECTOR, POSTED_INTR_WAKEUP_VECTOR, type Kvm } from './kvm.ts';
+import {
+  POSTED_INTR_VECTOR,
+  POSTED_INTR_WAKEUP_VECTOR,
+  type ScheduledVcpu,
+  type VcpuHost,
+} from './ports.ts';
 import { PostedDescriptor } from './posted-descriptor.ts';
 
 const { IA32_PASID } = MSR_INDEX;
@@ -29,7 +34,7 @@ const DESCRIPTOR_OFFSET = 0;
 const MAX_ENTRIES = 64;
 
 export interface KvmVcpuOptions {
-  readonly kvm: Kvm;
+  readonly kvm: VcpuHost;
   readonly vm: string;
   readonly index: number;
   /** Physical CPU of its thread. */
@@ -40,7 +45,7 @@ export interface KvmVcpuOptions {
   readonly hasPosting: boolean;
 }
 
-export class KvmVcpu {
+export class KvmVcpu implements ScheduledVcpu {
   readonly index: number;
   readonly name: string;
   readonly cpu: number;
@@ -50,7 +55,7 @@ export class KvmVcpu {
   readonly hasPosting: boolean;
   /** Intercepted MSRs, emulated here. */
   readonly msrs = new Map<number, bigint>();
-  readonly #kvm: Kvm;
+  readonly #kvm: VcpuHost;
   readonly #core: Core;
   readonly #vmx: VmxPort;
   readonly #pages: readonly number[];
@@ -161,7 +166,7 @@ export class KvmVcpu {
     this.exit(EXIT_REASON.hlt);
     this.#isRunnable = false;
     this.descriptor.update({ NV: POSTED_INTR_WAKEUP_VECTOR, NDST: this.cpu, SN: 0 });
-    this.#kvm.blocked.add(this);
+    this.#kvm.block(this);
   }
 
   /** Puts an edge-triggered vector into the virtual CPU. */

@@ -7,20 +7,20 @@
  */
 import { invariant } from '../../bits/invariant.ts';
 import type { Kernel } from '../../linux/kernel.ts';
-import type { KvmVcpu } from './kvm-vcpu.ts';
-import type { KvmVm } from './kvm-vm.ts';
+import {
+  POSTED_INTR_VECTOR,
+  POSTED_INTR_WAKEUP_VECTOR,
+  type ListedVm,
+  type ScheduledVcpu,
+  type VcpuHost,
+} from './ports.ts';
 
-/** A virtual CPU in guest mode takes its posted interrupts on it (asm/irq_vectors.h). */
-export const POSTED_INTR_VECTOR = 0xf2;
-/** A blocked virtual CPU is woken on it. */
-export const POSTED_INTR_WAKEUP_VECTOR = 0xf1;
-
-export class Kvm {
+export class Kvm implements VcpuHost {
   readonly kernel: Kernel;
-  readonly vms = new Map<string, KvmVm>();
+  readonly vms = new Map<string, ListedVm>();
   /** Virtual CPUs whose threads sleep. */
-  readonly blocked = new Set<KvmVcpu>();
-  readonly #loaded = new Map<number, KvmVcpu>();
+  readonly #blocked = new Set<ScheduledVcpu>();
+  readonly #loaded = new Map<number, ScheduledVcpu>();
   #nextCpu = 0;
 
   constructor(kernel: Kernel) {
@@ -45,13 +45,13 @@ export class Kvm {
   }
 
   /** The physical CPU takes up this virtual CPU. */
-  load(vcpu: KvmVcpu): void {
+  load(vcpu: ScheduledVcpu): void {
     const former = this.#loaded.get(vcpu.cpu);
     if (former !== vcpu) {
       former?.preempt();
       this.#loaded.set(vcpu.cpu, vcpu);
     }
-    this.blocked.delete(vcpu);
+    this.#blocked.delete(vcpu);
   }
 
   /**
@@ -68,12 +68,16 @@ export class Kvm {
     }
   }
 
-  wake(vcpu: KvmVcpu): void {
-    this.blocked.delete(vcpu);
+  block(vcpu: ScheduledVcpu): void {
+    this.#blocked.add(vcpu);
   }
 
-  forget(vcpu: KvmVcpu): void {
-    this.blocked.delete(vcpu);
+  wake(vcpu: ScheduledVcpu): void {
+    this.#blocked.delete(vcpu);
+  }
+
+  forget(vcpu: ScheduledVcpu): void {
+    this.#blocked.delete(vcpu);
     if (this.#loaded.get(vcpu.cpu) === vcpu) {
       this.#loaded.delete(vcpu.cpu);
     }
@@ -81,7 +85,7 @@ export class Kvm {
 
   /** pi_wakeup_handler: every sleeper of the CPU with ON set. */
   #wakeUp(cpu: number): void {
-    for (const vcpu of [...this.blocked]) {
+    for (const vcpu of [...this.#blocked]) {
       if (vcpu.cpu === cpu && vcpu.descriptor.read().ON === 1) {
         this.wake(vcpu);
         vcpu.enter();

@@ -3,7 +3,7 @@ import { defined } from '../../../src-main/bits/invariant.ts';
 import { EPT_MEMORY_TYPE } from '../../../src-main/spec/cpu/ept.ts';
 import { EXIT_REASON } from '../../../src-main/spec/cpu/vm-exit.ts';
 import { EEXIST, EINVAL } from '../../../src-main/linux/errno.ts';
-import { POSTED_INTR_VECTOR, POSTED_INTR_WAKEUP_VECTOR } from '../../../src-main/vmm/kvm/kvm.ts';
+import { POSTED_INTR_VECTOR, POSTED_INTR_WAKEUP_VECTOR } from '../../../src-main/vmm/kvm/ports.ts';
 import type { KvmVcpu } from '../../../src-main/vmm/kvm/kvm-vcpu.ts';
 import { Vm } from '../../../src-main/vmm/vm.ts';
 import { makeView } from '../../../src-main/services/views/views.ts';
