@@ -9,6 +9,7 @@ import * as localApic from '../../spec/events/local-apic.ts';
 import * as nic from '../../spec/events/nic.ts';
 import * as pcie from '../../spec/events/pcie.ts';
 import * as platform from '../../spec/events/platform.ts';
+import * as qat from '../../spec/events/qat.ts';
 import * as script from '../../spec/events/script.ts';
 import * as sriov from '../../spec/events/sriov.ts';
 import * as vmm from '../../spec/events/vmm.ts';
@@ -25,6 +26,7 @@ export const events = {
   nic,
   pcie,
   platform,
+  qat,
   script,
   sriov,
   vmm,

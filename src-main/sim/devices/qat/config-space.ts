@@ -12,7 +12,6 @@ import { MsiXCapability } from '../../../spec/pcie/msi-x.ts';
 import { PasidCapability } from '../../../spec/pcie/pasid.ts';
 import { BANK_BYTES, BANKS_OFFSET } from '../../../spec/qat/registers.ts';
 import { SiovDvsec } from '../../../spec/siov/dvsec.ts';
-import { IMS_ENTRY_BYTES } from '../../pcie/ims-table.ts';
 import type { QatSettings } from './config.ts';
 
 const VENDOR_INTEL = 0x8086;
@@ -58,6 +57,3 @@ export function qatConfigSpace(settings: QatSettings, functionNumber: number): R
     ],
   });
 }
-
-/** IMS entries that fit before the banks. */
-export const QAT_MAX_IMS = (BANKS_OFFSET - QAT_PLACES.ims) / IMS_ENTRY_BYTES;
