@@ -15,7 +15,7 @@ import {
 import { numberOf } from '../../src-main/bits/u64.ts';
 
 const PAGE = 4096;
-const SMALL = 64;
+const SMALL = 16;
 
 export interface SentInterrupt {
   readonly address: number;

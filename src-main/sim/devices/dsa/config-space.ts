@@ -2,7 +2,8 @@
  * Configuration space of the physical function: a root complex integrated endpoint with PASID, ATS, PRI, MSI-X and the
  * Scalable IOV capability. DSA 3.0 appendix C and section 9.1; place of the DVSEC as real machines show it.
  *
- * There is no INTx, no MSI, no I/O space and no SR-IOV.
+ * There is no INTx, no MSI, no I/O space. The SR-IOV form (`sriov-dsa.ts`) has the SR-IOV capability in place of the Scalable
+ * IOV one.
  */
 import type { RegisterBlock } from '../../../bits/register-block.ts';
 import { AerCapability } from '../../../spec/pcie/aer.ts';
@@ -21,7 +22,7 @@ import { SiovDvsec } from '../../../spec/siov/dvsec.ts';
 import type { DsaSettings } from './config.ts';
 
 /** Base class 08h (system peripheral), sub-class 80h (other). */
-const CLASS_CODE = 0x08_8000;
+export const DSA_CLASS_CODE = 0x08_8000;
 const PASID_BITS = 20;
 
 export const DSA_BAR = { registers: 0, portals: 2 } as const;
@@ -43,10 +44,14 @@ export function dsaCapabilities(
     placeCapability(LatencyToleranceCapability, 0x150),
     placeCapability(TphRequesterCapability, 0x160),
     placeCapability(VirtualChannelCapability, 0x170),
-    placeCapability(SiovDvsec, 0x200, {
-      dependencyLink: { VALUE: functionNumber },
-      capabilities: { IMS: settings.imsEntries > 0 ? 1 : 0 },
-    }),
+    ...(settings.sriov === undefined
+      ? [
+          placeCapability(SiovDvsec, 0x200, {
+            dependencyLink: { VALUE: functionNumber },
+            capabilities: { IMS: settings.imsEntries > 0 ? 1 : 0 },
+          }),
+        ]
+      : []),
     placeCapability(AtsCapability, 0x220, { capability: { GLOBAL: 1 } }),
     placeCapability(PasidCapability, 0x230, { capability: { PRIV: 1, WIDTH: PASID_BITS } }),
     placeCapability(PageRequestCapability, 0x240, {
@@ -66,7 +71,7 @@ export function dsaConfigSpace(
     header: {
       vendorId: settings.profile.vendorId,
       deviceId: settings.profile.deviceId,
-      classCode: CLASS_CODE,
+      classCode: DSA_CLASS_CODE,
       subsystemVendorId: settings.profile.vendorId,
       bars: [
         {

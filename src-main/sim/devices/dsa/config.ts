@@ -7,6 +7,7 @@
  */
 import { toHex } from '../../../bits/hex.ts';
 import { GENCAP } from '../../../spec/dsa/capability-registers.ts';
+import { sriovIssues, type SriovSettings } from '../sriov/sriov-settings.ts';
 import { DSA_PROFILES, type DsaProfile, type DsaProfileName } from '../../../spec/dsa/profiles.ts';
 
 export interface DsaTablePlaces {
@@ -18,6 +19,19 @@ export interface DsaTablePlaces {
   readonly msixPba: number;
   readonly ims: number;
   readonly interDomain: number;
+}
+
+/** Virtual functions of the SR-IOV form of the device: a fixed partition, one dedicated queue and one engine each. */
+export interface DsaSriovConfig {
+  readonly totalVfs?: number;
+  /** Distance in Requester IDs from the physical to the first virtual function. */
+  readonly firstOffset?: number;
+  readonly stride?: number;
+  /** Last bus that the port above has; the physical function's own bus by default. */
+  readonly subordinateBus?: number;
+  /** Entries of the queue of one virtual function. */
+  readonly wqSize?: number;
+  readonly msixEntries?: number;
 }
 
 export interface DsaConfig {
@@ -51,6 +65,11 @@ export interface DsaConfig {
   readonly hasWqAtsDisable?: boolean;
   readonly places?: Partial<DsaTablePlaces>;
   readonly bar0Bytes?: number;
+  /**
+   * Builds the SR-IOV form in place of the Scalable IOV one: virtual functions instead of assignable interfaces. It has no
+   * IMS and no Scalable IOV capability.
+   */
+  readonly sriov?: DsaSriovConfig;
 }
 
 export interface DsaSettings {
@@ -77,6 +96,10 @@ export interface DsaSettings {
   readonly bar2Bytes: number;
   readonly wqConfigBytes: number;
   readonly isWide: boolean;
+  readonly sriov: SriovSettings | undefined;
+  /** Counts of one virtual function. */
+  readonly vfWqSize: number;
+  readonly vfMsixEntries: number;
 }
 
 export interface ConfigIssue {
@@ -168,6 +191,16 @@ export function tableRanges(
     .sort((a, b) => a.at - b.at);
 }
 
+function sriovSettings(config: DsaSriovConfig, profile: DsaProfile): SriovSettings {
+  return {
+    totalVfs: config.totalVfs ?? 8,
+    firstOffset: config.firstOffset ?? 1,
+    stride: config.stride ?? 1,
+    subordinateBus: config.subordinateBus,
+    vfDeviceId: profile.deviceId,
+  };
+}
+
 /** Fills in what is not given. Check the result with `configIssues`. */
 export function settingsOf(config: DsaConfig): DsaSettings {
   const profile: DsaProfile = DSA_PROFILES[config.profile ?? 'v1'];
@@ -181,7 +214,7 @@ export function settingsOf(config: DsaConfig): DsaSettings {
     totalWqSize: config.totalWqSize ?? Math.max(128, wqs * 4),
     readBuffers: config.readBuffers ?? 96,
     msixEntries: config.msixEntries ?? 9,
-    imsEntries: config.imsEntries ?? 2048,
+    imsEntries: config.imsEntries ?? (config.sriov === undefined ? 2048 : 0),
     interDomainEntries: profile.hasInterDomain ? (config.interDomainEntries ?? 256) : 0,
     atcEntries: config.atcEntries ?? 256,
     pageRequestCapacity: config.pageRequestCapacity ?? 512,
@@ -194,6 +227,9 @@ export function settingsOf(config: DsaConfig): DsaSettings {
     hasWqAtsDisable: config.hasWqAtsDisable ?? true,
     wqConfigBytes: profile.hasOperationConfig ? 64 : 32,
     isWide: wqs > MAX_NARROW_WQS,
+    sriov: config.sriov === undefined ? undefined : sriovSettings(config.sriov, profile),
+    vfWqSize: config.sriov?.wqSize ?? 16,
+    vfMsixEntries: config.sriov?.msixEntries ?? 2,
   };
   const draft: DsaSettings = {
     ...counts,
@@ -273,5 +309,8 @@ export function configIssues(settings: DsaSettings): readonly ConfigIssue[] {
       ? []
       : [{ path: 'bar0Bytes', message: `Expected a power of two, found ${toHex(bar0Bytes)}` }]),
     ...placeIssues(settings),
+    ...(settings.sriov === undefined ? [] : sriovIssues(settings.sriov)),
+    ...rangeIssue('sriov.wqSize', settings.vfWqSize, 1, 1024),
+    ...rangeIssue('sriov.msixEntries', settings.vfMsixEntries, 1, 64),
   ];
 }

@@ -258,7 +258,9 @@ export class Job {
     this.domain1Priv = 0;
     this.domain2Pasid = -1;
     this.domain2Priv = 0;
-    this.record.fill(0);
+    for (let i = 0; i < RECORD_WORDS; i++) {
+      this.record[i] = 0;
+    }
   }
 
   clearAccesses(): void {

@@ -38,6 +38,8 @@ export interface DsaState {
   readonly commands: CommandState;
   readonly counters: CountersState;
   readonly completed: CompletedRingState;
+  /** Virtual functions of the SR-IOV form, all that could be, by number. */
+  readonly vfs?: readonly DsaState[];
 }
 
 export function snapshotUnits(u: DsaUnits): DsaState {

@@ -11,6 +11,11 @@ import type { DsaTiming } from './timing.ts';
 
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 
+/** The data path of a device: when it is free. Functions of one device share it. */
+export interface DataPath {
+  freeNs: number;
+}
+
 export interface StreamState {
   readonly deviceFreeNs: number;
   readonly freeNs: Float64Array;
@@ -28,7 +33,7 @@ export function fractionOf(code: number): number {
 export class Stream implements Snapshotable<StreamState> {
   readonly #timing: DsaTiming;
   readonly #groups: number;
-  #deviceFreeNs = 0;
+  readonly #path: DataPath;
   /** Servers 0 to groups-1 are the groups' own, the last one is the global limit. */
   readonly #freeNs: Float64Array;
   readonly #writeFreeNs: Float64Array;
@@ -36,8 +41,9 @@ export class Stream implements Snapshotable<StreamState> {
   readonly #writeRate: Float64Array;
   readonly #server: Uint32Array;
 
-  constructor(groups: number, timing: DsaTiming) {
+  constructor(groups: number, timing: DsaTiming, path: DataPath) {
     this.#timing = timing;
+    this.#path = path;
     this.#groups = groups;
     this.#freeNs = new Float64Array(groups + 1);
     this.#writeFreeNs = new Float64Array(groups + 1);
@@ -64,9 +70,9 @@ export class Stream implements Snapshotable<StreamState> {
   /** Time at which a chunk that may start at `fromNs` has passed. */
   reserve(fromNs: number, group: number, readBytes: number, writtenBytes: number): number {
     const bytes = readBytes > writtenBytes ? readBytes : writtenBytes;
-    const start = fromNs > this.#deviceFreeNs ? fromNs : this.#deviceFreeNs;
+    const start = fromNs > this.#path.freeNs ? fromNs : this.#path.freeNs;
     let end = start + bytes / this.#timing.streamRate;
-    this.#deviceFreeNs = end;
+    this.#path.freeNs = end;
     const server = this.#server[group] as number;
     if (readBytes > 0) {
       const free = this.#freeNs[server] as number;
@@ -85,8 +91,8 @@ export class Stream implements Snapshotable<StreamState> {
     return end;
   }
 
+  /** The data path stays busy for as long as it was: others may share it. */
   clear(): void {
-    this.#deviceFreeNs = 0;
     this.#freeNs.fill(0);
     this.#writeFreeNs.fill(0);
     this.#readRate.fill(NO_LIMIT);
@@ -96,7 +102,7 @@ export class Stream implements Snapshotable<StreamState> {
 
   snapshot(): StreamState {
     return {
-      deviceFreeNs: this.#deviceFreeNs,
+      deviceFreeNs: this.#path.freeNs,
       freeNs: this.#freeNs.slice(),
       writeFreeNs: this.#writeFreeNs.slice(),
       readRate: this.#readRate.slice(),
@@ -106,7 +112,7 @@ export class Stream implements Snapshotable<StreamState> {
   }
 
   restore(state: StreamState): void {
-    this.#deviceFreeNs = state.deviceFreeNs;
+    this.#path.freeNs = state.deviceFreeNs;
     this.#freeNs.set(state.freeNs);
     this.#writeFreeNs.set(state.writeFreeNs);
     this.#readRate.set(state.readRate);

@@ -4,6 +4,7 @@
  */
 import { OPCODE } from '../../../spec/dsa/operations.ts';
 import { OCCUPANCY_REACHED, WINDOW_UPDATED } from '../../../spec/events/dsa.ts';
+import type { RegisterBlock } from '../../../bits/register-block.ts';
 import type { RegisterWrite } from '../../core/register-file.ts';
 import type { EventQueue } from '../../core/event-queue.ts';
 import type { Trace } from '../../core/trace.ts';
@@ -38,7 +39,7 @@ import { UpdateWindow } from './operations/update-window.ts';
 import { PageRequests } from './page-requests.ts';
 import { Portals } from './portals.ts';
 import { DsaRegisters } from './registers.ts';
-import { Stream } from './stream.ts';
+import { Stream, type DataPath } from './stream.ts';
 import { DSA_TIMING } from './timing.ts';
 import { WorkQueues } from './work-queues.ts';
 import { WqConfigTable } from './wq-config-table.ts';
@@ -52,7 +53,9 @@ export interface DsaEnvironment {
   /** Number of the device in the event queue. */
   readonly target: number;
   /** Configuration space, when it is not the usual one. */
-  readonly configBlock?: ReturnType<typeof dsaConfigSpace>;
+  readonly configBlock: RegisterBlock | undefined;
+  readonly dataPath: DataPath;
+  readonly onConfigWrite: ((write: RegisterWrite) => void) | undefined;
 }
 
 /** What the parts ask of the device as a whole. */
@@ -143,6 +146,7 @@ function buildFunction(env: DsaEnvironment, hooks: DsaHooks): FunctionUnits {
     source,
     onDidWrite: (write) => {
       pci.onDidWrite(write);
+      env.onConfigWrite?.(write);
     },
   });
   const pci: FunctionCapabilities = new FunctionCapabilities(
@@ -191,7 +195,7 @@ function buildMemory(env: DsaEnvironment, { counters, jobs }: StorageUnits): Mem
   const atc = new AddressTranslationCache(env.settings.atcEntries);
   const memory = new MemoryAccess(env.port, atc, counters, DSA_TIMING, env.trace, env.source);
   const pageRequests = new PageRequests(env.port, jobs);
-  const stream = new Stream(env.settings.groups, DSA_TIMING);
+  const stream = new Stream(env.settings.groups, DSA_TIMING, env.dataPath);
   return { atc, memory, pageRequests, stream };
 }
 
