@@ -1,5 +1,8 @@
 /** What a session asks of its host. Hosts implement these; nothing in services knows how. */
 
+/** Cryptography and compression of simulated accelerators: results depend on the arguments only. */
+export type { CipherRequest, CryptoPort } from '../sim/index.ts';
+
 /** Why a revision of a text exists. */
 export type RevisionReason = 'autosave' | 'run' | 'restore' | 'reset';
 

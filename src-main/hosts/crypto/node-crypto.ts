@@ -1,7 +1,7 @@
 /** Cryptography and compression of Node for the simulated accelerator; synchronous, and the same for the same arguments. */
 import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
-import type { CipherRequest, CryptoPort } from '../../sim/index.ts';
+import type { CipherRequest, CryptoPort } from '../../services/ports.ts';
 
 const NOTHING = new Uint8Array(0);
 
