@@ -6,7 +6,8 @@ import type { FunctionHost } from '../../pcie/ports.ts';
 import { DsaFunction, type DsaFunctionOptions } from './dsa-function.ts';
 import { SriovDsa } from './sriov-dsa.ts';
 
-export type DsaDevice = DsaFunction;
+/** Either form, as others know it. */
+export { DsaFunction as DsaDevice } from './dsa-function.ts';
 
 export interface DsaDeviceOptions extends DsaFunctionOptions {
   /** Where virtual functions appear; only the SR-IOV form needs it. */
@@ -14,7 +15,7 @@ export interface DsaDeviceOptions extends DsaFunctionOptions {
 }
 
 /** Builds an accelerator. Settings that make no device are a bug of the caller: ask `configIssues` first. */
-export function createDsaDevice({ functions, ...options }: DsaDeviceOptions): DsaDevice {
+export function createDsaDevice({ functions, ...options }: DsaDeviceOptions): DsaFunction {
   const isSriov = options.config.sriov !== undefined && functions !== undefined;
   return isSriov ? new SriovDsa(options, functions) : new DsaFunction(options);
 }
