@@ -43,14 +43,17 @@
  * `mmio-size-check` (VDEV registers).
  */
 import { Core, type KernelOptions } from './core/core.ts';
+import { ENOENT } from './errno.ts';
 import { DeviceNodes } from './core/files.ts';
 import { Sysfs } from './core/sysfs.ts';
 import { AuxDomains } from './iommu/aux-domain.ts';
+import { Idxd } from './idxd/idxd.ts';
 import { DmaApi } from './iommu/dma.ts';
 import { IntelIommu } from './iommu/intel/intel-iommu.ts';
 import { IommuUnit } from './iommu/intel/unit.ts';
 import { Ioasids } from './iommu/ioasid.ts';
 import { Iommu } from './iommu/iommu.ts';
+import { Sva } from './iommu/sva.ts';
 import { PasidPool } from './iommu/pasid-pool.ts';
 import { IrqBypass } from './irq/irq-bypass.ts';
 import { Irqs } from './irq/irq.ts';
@@ -88,9 +91,12 @@ export class Kernel {
   readonly ioasids: Ioasids;
   readonly aux: AuxDomains;
   readonly dma: DmaApi;
+  readonly sva: Sva;
   readonly mdev: Mdev;
   readonly vfio: Vfio;
   readonly iommufd: Iommufd;
+  /** Loaded by `modprobe('idxd')` or the `modules` parameter. */
+  readonly idxd: Idxd;
   /** Bound on request only: `kernel.pci.bind(dev, kernel.vfioPci)`. */
   readonly vfioPci: PciDriver;
   readonly calls: SystemCalls;
@@ -121,6 +127,7 @@ export class Kernel {
     this.ioasids = new Ioasids(core, this.pasids);
     this.aux = new AuxDomains(core, { iommu: this.iommu, ioasids: this.ioasids, pci: this.pci });
     this.dma = new DmaApi(core, this.iommu, this.pages);
+    this.sva = new Sva(core, this.iommu, this.pasids);
     this.mdev = new Mdev(core, this.sysfs);
     this.vfio = new Vfio({
       core,
@@ -148,6 +155,7 @@ export class Kernel {
       irqs: this.irqs,
       bypass: this.bypass,
     });
+    this.idxd = new Idxd(this);
     this.calls = new SystemCalls({
       core,
       nodes: this.nodes,
@@ -160,7 +168,24 @@ export class Kernel {
   boot(): void {
     this.pci.scan();
     this.iommu.start();
+    this.core.params.modules.forEach((name) => this.modprobe(name));
     this.core.settle();
+  }
+
+  /** Loads a driver module: 0, or -ENOENT when there is none of this name. */
+  modprobe(name: string): number {
+    return this.core.call('modprobe', [name], () => (name === 'idxd' ? this.idxd.load() : -ENOENT));
+  }
+
+  /** Unloads a module; what it made goes with it. */
+  rmmod(name: string): number {
+    return this.core.call('rmmod', [name], () => {
+      if (name !== 'idxd') {
+        return -ENOENT;
+      }
+      this.idxd.unload();
+      return 0;
+    });
   }
 
   #startIommu(): IntelIommu | null {

@@ -22,6 +22,10 @@ export interface KernelParams {
   readonly dma_entry_limit: number;
   /** PCI names of devices that sit behind a path without snoop control. */
   readonly noncoherent_devices: readonly string[];
+  /** Drivers that are loaded at boot, as `modprobe` would: `idxd`. */
+  readonly modules: readonly string[];
+  /** `idxd.sva`: the accelerator's driver uses PASIDs. */
+  readonly idxd_sva: boolean;
   /** Simulated time between two calls of a driver's request operation while a removal waits. */
   readonly remove_interval_ns: number;
   /** How long software polls hardware before it gives up. */
@@ -38,6 +42,8 @@ export const DEFAULT_PARAMS: KernelParams = {
   allow_unsafe_interrupts: false,
   dma_entry_limit: 65_535,
   noncoherent_devices: [],
+  modules: [],
+  idxd_sva: true,
   remove_interval_ns: 10_000_000_000,
   poll_timeout_ns: 1_000_000_000,
 };

@@ -212,6 +212,13 @@ export class Ioasids {
     return 0;
   }
 
+  /** Numbers of a set as its guest and as the host know them; without a private number both are the same. */
+  pairsOf(set: IoasidSet): readonly { readonly guest: number; readonly host: number }[] {
+    return this.#members(set)
+      .filter((e) => !e.isFreePending)
+      .map((e) => ({ guest: e.spid ?? e.id, host: e.id }));
+  }
+
   referencesOf(id: number): number {
     return this.#ids.get(id)?.references ?? 0;
   }

@@ -256,6 +256,11 @@ export class Iommufd implements VfioIommufd {
     return this.attachments.binding(vdev)?.device.pasids.get(guestPasid)?.hostPasid ?? -EINVAL;
   }
 
+  hostPasids(vdev: VfioDevice): readonly { readonly guest: number; readonly host: number }[] {
+    const pasids = this.attachments.binding(vdev)?.device.pasids ?? new Map();
+    return [...pasids].map(([guest, { hostPasid }]) => ({ guest, host: hostPasid }));
+  }
+
   // ---- pages for drivers ---------------------------------------------------------------------------------------------
 
   pinPages(

@@ -1,7 +1,9 @@
 /** Mediated devices, their types and their parents (drivers/vfio/mdev). */
 import type { Core } from '../core/core.ts';
 import { Device } from '../core/device.ts';
+import type { Caller, IoctlArgument } from '../core/files.ts';
 import type { Sysfs } from '../core/sysfs.ts';
+import type { VmArea } from '../mm/mm.ts';
 
 /** Later kernels: `struct mdev_driver`. */
 export interface MdevDriver {
@@ -34,8 +36,8 @@ export interface MdevParentOps {
   release?(mdev: MdevDevice): void;
   read?(mdev: MdevDevice, count: number, position: number): Uint8Array | number;
   write?(mdev: MdevDevice, bytes: Uint8Array, position: number): number;
-  ioctl?(mdev: MdevDevice, command: number, argument: Uint8Array | number): number;
-  mmap?(mdev: MdevDevice, area: unknown): number;
+  ioctl?(mdev: MdevDevice, command: number, argument: IoctlArgument, caller: Caller): number;
+  mmap?(mdev: MdevDevice, area: VmArea): number;
   request?(mdev: MdevDevice, count: number): void;
 }
 

@@ -34,7 +34,7 @@ export interface IommufdPort {
 export interface DeviceFilePorts {
   readonly iommufd: IommufdPort;
   /** First and last use of a device. */
-  open(vdev: VfioDevice): number;
+  open(vdev: VfioDevice, caller: Caller): number;
   close(vdev: VfioDevice): void;
 }
 
@@ -152,7 +152,7 @@ export class VfioDeviceFile extends OpenFile {
     if (file === undefined || context === undefined) {
       return file === undefined ? -EBADF : -EBADFD;
     }
-    const id = this.#bindTo(context);
+    const id = this.#bindTo(context, caller);
     if (id >= 0) {
       arg.put({ out_devid: id });
     }
@@ -160,13 +160,13 @@ export class VfioDeviceFile extends OpenFile {
   }
 
   /** Id of the device in the iommufd, or a negative error number with everything undone. */
-  #bindTo(context: object): number {
+  #bindTo(context: object, caller: Caller): number {
     const { vdev } = this;
     const id = this.#ports.iommufd.bind(context, vdev);
     if (id < 0) {
       return id;
     }
-    const opened = this.#ports.open(vdev);
+    const opened = this.#ports.open(vdev, caller);
     if (opened < 0) {
       this.#ports.iommufd.unbind(vdev);
       return opened;

@@ -16,7 +16,7 @@ export interface GroupFilePorts {
   /** What a descriptor given to SET_CONTAINER stands for, or undefined when it is something else. */
   containerOf(file: OpenFile): VfioIommuOwner | undefined;
   /** Opens a device for a group: the file, or a negative error number. */
-  openDevice(vdev: VfioDevice, group: VfioGroup): OpenFile | number;
+  openDevice(vdev: VfioDevice, group: VfioGroup, caller: Caller): OpenFile | number;
 }
 
 export class GroupFile extends OpenFile {
@@ -123,7 +123,7 @@ export class GroupFile extends OpenFile {
     if (vdev === undefined) {
       return -ENODEV;
     }
-    const file = this.#ports.openDevice(vdev, group);
+    const file = this.#ports.openDevice(vdev, group, caller);
     if (IS_ERR(file)) {
       return file;
     }

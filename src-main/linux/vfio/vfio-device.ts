@@ -59,6 +59,8 @@ export class VfioDevice {
   /** Open through the character device: the group path is closed meanwhile, and the reverse. */
   isCdevOpen = false;
   isRegistered = false;
+  /** Process that opened it, null while it is closed. */
+  user: Caller | null = null;
   /** The VM behind the user, once KVM and VFIO know each other. */
   kvm: object | null = null;
   /** Runs when the last user closed after the driver gave the device up. */

@@ -2,8 +2,7 @@
  * The generic bus driver of the 2019 era (drivers/vfio/mdev/vfio_mdev.c): makes a VFIO device of every mediated device and
  * hands each operation on to the parent's.
  */
-import type { IoctlArgument } from '../core/files.ts';
-import { EINVAL, ENODEV, IS_ERR } from '../errno.ts';
+import { ENODEV, IS_ERR } from '../errno.ts';
 import type { Iommu } from '../iommu/iommu.ts';
 import type { MdevDevice, MdevParentOps } from '../mdev/mdev-device.ts';
 import type { MdevBusDriver } from '../mdev/mdev.ts';
@@ -31,8 +30,7 @@ function deviceOps(mdev: MdevDevice, parent: MdevParentOps): VfioDeviceOps {
     ...(ioctl === undefined
       ? {}
       : {
-          ioctl: (_vdev, command: number, argument: IoctlArgument) =>
-            typeof argument === 'string' ? -EINVAL : ioctl(mdev, command, argument),
+          ioctl: (_vdev, command, argument, caller) => ioctl(mdev, command, argument, caller),
         }),
     ...(mmap === undefined ? {} : { mmap: (_vdev, area) => mmap(mdev, area) }),
     ...(request === undefined ? {} : { request: (_vdev, count) => request(mdev, count) }),

@@ -5,7 +5,7 @@
 import type { Core } from '../core/core.ts';
 import type { Device } from '../core/device.ts';
 import { exportSymbols } from '../core/export-symbols.ts';
-import type { DeviceNodes, OpenFile } from '../core/files.ts';
+import type { Caller, DeviceNodes, OpenFile } from '../core/files.ts';
 import type { Sysfs } from '../core/sysfs.ts';
 import { EINVAL, ENODEV, IS_ERR } from '../errno.ts';
 import type { AuxDomains } from '../iommu/aux-domain.ts';
@@ -44,6 +44,7 @@ export interface VfioIommufd extends IommufdPort, DmaAccess {
   };
   defaultPasid(vdev: VfioDevice): number;
   hostPasid(vdev: VfioDevice, guestPasid: number): number;
+  hostPasids(vdev: VfioDevice): readonly { readonly guest: number; readonly host: number }[];
   /** A descriptor of /dev/iommu given to SET_CONTAINER. */
   compatOwner(file: OpenFile): VfioIommuOwner | undefined;
 }
@@ -203,6 +204,11 @@ export class Vfio {
     return this.#iommufd?.hostPasid(vdev, guestPasid) ?? -EINVAL;
   }
 
+  /** Every guest PASID that was attached to a VDEV, with its host PASID. */
+  hostPasids(vdev: VfioDevice): readonly { readonly guest: number; readonly host: number }[] {
+    return this.#iommufd?.hostPasids(vdev) ?? [];
+  }
+
   /** For drivers: attaches a page table to a PASID (vfio_iommufd_physical_pasid_attach_ioas). */
   attachPasid(vdev: VfioDevice, pasid: number, ptId: number): number {
     return this.#iommufd?.attachments.attachPasid(vdev, pasid, ptId) ?? -EINVAL;
@@ -280,7 +286,7 @@ export class Vfio {
       iommu: this.#parts.iommu,
       containerOf: (file) =>
         file instanceof ContainerFile ? file : this.#iommufd?.compatOwner(file),
-      openDevice: (vdev, owner) => this.#openInGroup(vdev, owner),
+      openDevice: (vdev, owner, caller) => this.#openInGroup(vdev, owner, caller),
     };
     this.#parts.nodes.add(group.path, () => openGroup(ports, group));
     return group;
@@ -290,9 +296,9 @@ export class Vfio {
     return `/dev/vfio/devices/vfio${vdev.index}`;
   }
 
-  #openInGroup(vdev: VfioDevice, group: VfioGroup): OpenFile | number {
+  #openInGroup(vdev: VfioDevice, group: VfioGroup, caller: Caller): OpenFile | number {
     vdev.kvm = group.kvm;
-    const opened = this.#open(vdev);
+    const opened = this.#open(vdev, caller);
     if (opened < 0) {
       return opened;
     }
@@ -331,16 +337,18 @@ export class Vfio {
   #filePorts(): ConstructorParameters<typeof VfioDeviceFile>[0] {
     return {
       iommufd: this.#iommufd ?? NO_IOMMUFD,
-      open: (vdev) => this.#open(vdev),
+      open: (vdev, caller) => this.#open(vdev, caller),
       close: (vdev) => this.#close(vdev),
     };
   }
 
   /** open_device runs for the first user only; a failure leaves nothing behind. */
-  #open(vdev: VfioDevice): number {
+  #open(vdev: VfioDevice, caller: Caller): number {
     if (vdev.open_count === 0) {
+      vdev.user = caller;
       const result = vdev.call('open_device', () => vdev.ops.open_device?.(vdev) ?? 0) ?? 0;
       if (IS_ERR(result)) {
+        vdev.user = null;
         return result;
       }
     }
@@ -356,6 +364,7 @@ export class Vfio {
     }
     vdev.call('close_device', () => vdev.ops.close_device?.(vdev));
     vdev.kvm = null;
+    vdev.user = null;
     vdev.publish();
     if (vdev.removal !== null) {
       this.#core.timers.cancel(vdev.removal.timer);

@@ -9,7 +9,7 @@
 import { ADDRESS_WIDTHS } from '../../../spec/vtd/address-width.ts';
 import { FSPM, PGTT, PasidTableEntry } from '../../../spec/vtd/pasid-table-entry.ts';
 import { EBUSY, EINVAL } from '../../errno.ts';
-import type { IommuDomain } from '../domain.ts';
+import { IOMMU_NO_PASID, type IommuDomain } from '../domain.ts';
 import type { CacheFlush } from './cache-flush.ts';
 import type { DeviceInfo } from './device-info.ts';
 import { iotlbDomain, pasidCachePasid, pasidIotlbAll } from './invalidations.ts';
@@ -43,7 +43,7 @@ export class PasidSetup {
     if (old.P === 1) {
       return -EBUSY;
     }
-    const values = this.entryFor(domain);
+    const values = this.entryFor(domain, pasid);
     if (typeof values === 'number') {
       return values;
     }
@@ -64,7 +64,7 @@ export class PasidSetup {
     if (old.P === 0) {
       return this.setUp(info, pasid, domain);
     }
-    const values = this.entryFor(domain);
+    const values = this.entryFor(domain, pasid);
     if (typeof values === 'number') {
       return values;
     }
@@ -113,11 +113,17 @@ export class PasidSetup {
   }
 
   /** Fields of the entry for a domain, or -EINVAL when the unit cannot do it. */
-  entryFor(domain: IommuDomain): PasidEntryValues | number {
+  entryFor(domain: IommuDomain, pasid: number): PasidEntryValues | number {
     switch (domain.type) {
       case 'identity':
         return this.#unit.has('PT')
-          ? { P: 1, PGTT: PGTT.passThrough, DID: FLPT_DEFAULT_DID, ...this.#snoop(domain) }
+          ? {
+              P: 1,
+              PGTT: PGTT.passThrough,
+              DID: FLPT_DEFAULT_DID,
+              ...this.#supervisor(pasid),
+              ...this.#snoop(domain),
+            }
           : -EINVAL;
       case 'sva':
         return this.#firstStage(domain, domain.mm?.table.root ?? 0, domain.mm?.table.levels ?? 4);
@@ -127,10 +133,16 @@ export class PasidSetup {
         return {};
       case 'dma':
       case 'unmanaged':
-        return domain.format === 'first-stage'
-          ? this.#firstStage(domain, domain.table?.root ?? 0, domain.table?.levels ?? 4)
-          : this.#secondStage(domain);
+        return this.#paging(domain, pasid);
     }
+  }
+
+  #paging(domain: IommuDomain, pasid: number): PasidEntryValues | number {
+    const values =
+      domain.format === 'first-stage'
+        ? this.#firstStage(domain, domain.table?.root ?? 0, domain.table?.levels ?? 4)
+        : this.#secondStage(domain);
+    return typeof values === 'number' ? values : { ...values, ...this.#supervisor(pasid) };
   }
 
   #firstStage(domain: IommuDomain, root: number, levels: number): PasidEntryValues | number {
@@ -182,6 +194,11 @@ export class PasidSetup {
       FSPM: stage1.addr_width === 57 ? FSPM.levels5 : FSPM.levels4,
       FSPTPTR: BigInt(stage1.pgtbl_addr),
     };
+  }
+
+  /** Behind a PASID of the kernel's own both the kernel of a guest and its user may be speaking. */
+  #supervisor(pasid: number): PasidEntryValues {
+    return { SRE: Number(pasid !== IOMMU_NO_PASID && this.#unit.has('SRS')) };
   }
 
   #snoop(domain: IommuDomain): PasidEntryValues {

@@ -111,7 +111,7 @@ describe('attaching a PASID', () => {
       .recordsOf('linux.pasid-entry.written')
       .filter((r) => r.values['pasid'] === 5)
       .map((r) => r.values['word']);
-    expect(words).toEqual([1, 0]);
+    expect(words).toEqual([2, 1, 0]);
   });
 
   it('uses domain identifier 1 for first-stage entries', () => {

@@ -1,0 +1,211 @@
+/**
+ * Interrupts of a VDEV. Vector 0 tells of commands, errors and halts and is raised by software. Every further vector has an
+ * entry of the interrupt message storage to itself, bound to the PASID whose descriptors may name it.
+ */
+import type { EventfdFile } from '../../core/eventfd.ts';
+import type { Core } from '../../core/core.ts';
+import { EFAULT, EINVAL, ENOSPC, IS_ERR } from '../../errno.ts';
+import type { IrqBypass } from '../../irq/irq-bypass.ts';
+import type { Irqs } from '../../irq/irq.ts';
+import { DeviceIrqs } from '../../vfio/device-irqs.ts';
+import { SoftwareIrqs, type IrqSetTarget } from '../../vfio/irq-set.ts';
+import type { IdxdDevice } from '../idxd-device.ts';
+import { VDEV } from './places.ts';
+import type { VdevPasids } from './vdev-pasids.ts';
+import type { VirtualPermission } from './virtual-bar0.ts';
+
+export interface VdevInterruptsOptions {
+  readonly core: Core;
+  readonly irqs: Irqs;
+  readonly bypass: IrqBypass;
+  readonly idxd: IdxdDevice;
+  readonly pasids: VdevPasids;
+  readonly name: string;
+  permission(entry: number): VirtualPermission;
+  isMasked(entry: number): boolean;
+  /** An eventfd was installed: the vector is on. */
+  onInstalled(entry: number): void;
+}
+
+export class VdevInterrupts implements IrqSetTarget {
+  readonly count = VDEV.vectors;
+  readonly request = new SoftwareIrqs(1);
+  readonly #options: VdevInterruptsOptions;
+  readonly #first = new SoftwareIrqs(1);
+  readonly #others: DeviceIrqs;
+  /** Handles by vector, where the device wants them requested. */
+  readonly #handles = new Map<number, number>();
+  #isFirstPending = false;
+
+  constructor(options: VdevInterruptsOptions) {
+    this.#options = options;
+    this.#others = new DeviceIrqs({
+      name: `vdev ${options.name}`,
+      count: VDEV.vectors,
+      irqs: options.irqs,
+      bypass: options.bypass,
+      source: {
+        acquire: (vector) => this.#acquire(vector),
+        release: (vector, irq) => this.#release(vector, irq),
+      },
+    });
+  }
+
+  // ---- SET_IRQS ------------------------------------------------------------------------------------------------------
+
+  /** The vectors with entries first: only they can fail. */
+  setEventfds(start: number, eventfds: readonly (EventfdFile | null)[]): number {
+    const skipsFirst = start > 0;
+    const others = skipsFirst ? eventfds : eventfds.slice(1);
+    const result = this.#others.setEventfds(skipsFirst ? start : 1, others);
+    if (result < 0) {
+      return result;
+    }
+    const [first] = eventfds;
+    if (!skipsFirst && first !== undefined) {
+      this.#first.setEventfds(0, [first]);
+    }
+    eventfds.forEach((eventfd, i) => {
+      if (eventfd !== null) {
+        this.#options.onInstalled(start + i);
+      }
+    });
+    return 0;
+  }
+
+  disable(): number {
+    this.#first.disable();
+    return this.#others.disable();
+  }
+
+  trigger(start: number, which: readonly boolean[]): number {
+    which.forEach((isMeant, i) => {
+      if (start + i === 0) {
+        this.#first.trigger(0, [isMeant]);
+      } else {
+        this.#others.trigger(start + i, [isMeant]);
+      }
+    });
+    return 0;
+  }
+
+  /** Vectors that are installed. */
+  get installed(): readonly number[] {
+    return [...(this.#first.eventfd(0) === null ? [] : [0]), ...this.#others.installed];
+  }
+
+  // ---- for the VDEV --------------------------------------------------------------------------------------------------
+
+  /** Raises vector 0, or remembers it while the guest masks it. */
+  raiseFirst(why: string): void {
+    if (this.#options.isMasked(0)) {
+      this.#isFirstPending = this.#first.eventfd(0) !== null;
+      return;
+    }
+    this.#first.signal(0, why);
+  }
+
+  isPending(entry: number): boolean {
+    const irq = this.#others.irqOf(entry);
+    const { ims } = this.#options.idxd;
+    return entry === 0 ? this.#isFirstPending : irq !== undefined && ims?.isPending(irq) === true;
+  }
+
+  /** The guest's mask bit changed. Unmasking delivers what is pending. */
+  setMasked(entry: number, isMasked: boolean): void {
+    if (entry === 0) {
+      if (!isMasked && this.#isFirstPending) {
+        this.#isFirstPending = false;
+        this.#first.signal(0, 'unmasked while pending');
+      }
+      return;
+    }
+    const irq = this.#others.irqOf(entry);
+    const { ims } = this.#options.idxd;
+    if (irq !== undefined && ims !== null) {
+      const index = ims.indexOf(irq);
+      if (isMasked) {
+        ims.mask(index);
+      } else {
+        ims.unmask(index);
+      }
+    }
+  }
+
+  /** Writes the permission of a vector into its entry: the guest's PASID translated, or the default one. */
+  applyPermission(entry: number): number {
+    const irq = this.#others.irqOf(entry);
+    return irq === undefined ? 0 : this.#bindEntry(entry, irq);
+  }
+
+  /** While the device is reset no completion gets through. */
+  silence(): void {
+    const { ims } = this.#options.idxd;
+    for (const entry of this.#others.installed) {
+      const irq = this.#others.irqOf(entry);
+      if (irq !== undefined && ims !== null) {
+        ims.irq_set_auxdata(irq, ims.pasidOf(irq), true);
+        ims.mask(ims.indexOf(irq));
+      }
+    }
+    this.#isFirstPending = false;
+  }
+
+  /** After the reset: permissions and masks as the virtual tables say now. */
+  restore(): void {
+    for (const entry of this.#others.installed) {
+      this.applyPermission(entry);
+      this.setMasked(entry, this.#options.isMasked(entry));
+    }
+  }
+
+  /** Handle that the guest must name in descriptors: the entry, or what the device gave for it. -ENOSPC without one. */
+  handleOf(entry: number): number {
+    return this.#handles.get(entry) ?? -ENOSPC;
+  }
+
+  #acquire(vector: number): number {
+    const { ims } = this.#options.idxd;
+    if (this.#options.pasids.default < 0) {
+      return -EFAULT;
+    }
+    const irq = ims?.ims_alloc_irq() ?? -ENOSPC;
+    if (IS_ERR(irq)) {
+      return irq;
+    }
+    const bound = this.#bindEntry(vector, irq);
+    const handle = bound < 0 ? bound : this.#requestHandle(vector, irq);
+    if (handle < 0) {
+      ims?.ims_free_irq(irq);
+      return handle;
+    }
+    return irq;
+  }
+
+  #release(vector: number, irq: number): void {
+    const { idxd } = this.#options;
+    const { ims } = idxd;
+    if (ims !== null && this.#handles.delete(vector)) {
+      idxd.releaseInterruptHandle(ims.indexOf(irq), 'ims');
+    }
+    ims?.ims_free_irq(irq);
+  }
+
+  #bindEntry(entry: number, irq: number): number {
+    const { pasids, idxd } = this.#options;
+    const { pasid, ignore } = this.#options.permission(entry);
+    const host = pasids.translate(pasid ?? 0);
+    return host < 0 ? -EINVAL : (idxd.ims?.irq_set_auxdata(irq, host, ignore) ?? -EINVAL);
+  }
+
+  #requestHandle(vector: number, irq: number): number {
+    const { idxd } = this.#options;
+    const index = idxd.ims?.indexOf(irq) ?? -EINVAL;
+    const handle = idxd.requestInterruptHandle(index, 'ims');
+    if (handle < 0) {
+      return -ENOSPC;
+    }
+    this.#handles.set(vector, handle);
+    return handle;
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * BAR2 of a VDEV: its two portal pages. A dedicated queue has both mapped, a shared one only the limited portal; behind
+ * them stand the interrupt-message portals of the physical queue. What is not mapped is trapped: stores are put together
+ * in 64-byte slots and sent on by the host. devices.md 3.3.
+ */
+import { AnyDescriptor, DESCRIPTOR_BYTES } from '../../../spec/dsa/descriptor.ts';
+import { PORTAL_PAGE } from '../../../spec/dsa/portals.ts';
+import type { Core } from '../../core/core.ts';
+import { EAGAIN, EFAULT, EINVAL } from '../../errno.ts';
+import type { VmArea } from '../../mm/mm.ts';
+import { PAGE_BYTES } from '../../mm/page-allocator.ts';
+import type { RegionArea } from '../../vfio/device-requests.ts';
+import type { IdxdDevice } from '../idxd-device.ts';
+import type { IdxdWq } from '../wq.ts';
+import { VDEV } from './places.ts';
+import type { VdevPasids } from './vdev-pasids.ts';
+
+/** Page of the VDEV's BAR2. */
+const PAGE = { unlimited: 0, limited: 1 } as const;
+const RETRY_NS = 500;
+/** The guest's kernel or its user: the guest's own business, because the PASID is the guest's own. */
+const PRIVILEGED = 0x8000_0000;
+
+interface Slot {
+  readonly bytes: Uint8Array;
+  /** Bytes that are there. */
+  readonly filled: Set<number>;
+}
+
+export interface VdevPortalOptions {
+  readonly core: Core;
+  readonly idxd: IdxdDevice;
+  readonly wq: IdxdWq;
+  readonly pasids: VdevPasids;
+  readonly name: string;
+}
+
+export class VdevPortal {
+  readonly #options: VdevPortalOptions;
+  readonly #slots = new Map<number, Slot>();
+
+  constructor(options: VdevPortalOptions) {
+    this.#options = options;
+  }
+
+  /** Pages that may be mapped. */
+  get areas(): readonly RegionArea[] {
+    const pages = this.#options.wq.isDedicated ? [PAGE.unlimited, PAGE.limited] : [PAGE.limited];
+    return pages.map((page) => ({ offset: page * PAGE_BYTES, size: PAGE_BYTES }));
+  }
+
+  /** Slots that wait for the rest of their bytes. */
+  get stagedSlots(): number {
+    return this.#slots.size;
+  }
+
+  /** One shared page inside an area. The offset comes from user space and chooses the physical page. */
+  mmap(area: VmArea, offset: number): number {
+    const { core } = this.#options;
+    const bytes = area.vm_end - area.vm_start;
+    if (!area.isShared || bytes > PAGE_BYTES || offset % PAGE_BYTES !== 0) {
+      return -EINVAL;
+    }
+    const isInside = offset < VDEV.bar2Bytes;
+    if (!isInside && core.defends('portal-offset-check')) {
+      return -EINVAL;
+    }
+    const isOffered = this.areas.some((a) => a.offset === offset);
+    if (isInside && !isOffered && core.defends('portal-area-check')) {
+      return -EINVAL;
+    }
+    area.isNotCopied = true;
+    const result = area.mm.remap(area, area.vm_start, this.#physical(offset), PAGE_BYTES);
+    return result < 0 ? -EFAULT : 0;
+  }
+
+  /** What a store to a portal that is not mapped becomes. */
+  write(offset: number, bytes: Uint8Array): number {
+    for (let done = 0; done < bytes.length;) {
+      const at = offset + done;
+      const inSlot = at % DESCRIPTOR_BYTES;
+      const size = Math.min(bytes.length - done, DESCRIPTOR_BYTES - inSlot);
+      const result = this.#store(at - inSlot, inSlot, bytes.subarray(done, done + size));
+      if (result < 0) {
+        return result;
+      }
+      done += size;
+    }
+    return bytes.length;
+  }
+
+  /** Forgets stores that no descriptor came of. */
+  reset(): void {
+    this.#slots.clear();
+  }
+
+  /** Same type of portal, but the one whose handles name interrupt message storage. */
+  #physical(offset: number): number {
+    const { idxd, wq } = this.#options;
+    const hasIms = (idxd.ims?.entries ?? 0) > 0;
+    const first = hasIms ? PORTAL_PAGE.unlimitedIms : PORTAL_PAGE.unlimitedMsix;
+    return idxd.portalAddress(wq.id, first) + offset;
+  }
+
+  #store(slotAt: number, inSlot: number, bytes: Uint8Array): number {
+    const slot = this.#slots.get(slotAt) ?? {
+      bytes: new Uint8Array(DESCRIPTOR_BYTES),
+      filled: new Set<number>(),
+    };
+    this.#slots.set(slotAt, slot);
+    slot.bytes.set(bytes, inSlot);
+    bytes.forEach((_, i) => slot.filled.add(inSlot + i));
+    if (slot.filled.size < DESCRIPTOR_BYTES) {
+      return 0;
+    }
+    this.#slots.delete(slotAt);
+    return this.#submit(slot.bytes);
+  }
+
+  /** -EINVAL drops a descriptor with a PASID that is not the guest's; -EAGAIN when the queue stays full. */
+  #submit(bytes: Uint8Array): number {
+    const { core, wq, pasids } = this.#options;
+    const view = new DataView(bytes.buffer);
+    const words = Uint32Array.from({ length: AnyDescriptor.words }, (_, i) =>
+      view.getUint32(i * 4, true),
+    );
+    const portal = this.#physical(PAGE.unlimited * PAGE_BYTES);
+    if (wq.isDedicated) {
+      core.hw.movdir64b(0, portal, words);
+      return 0;
+    }
+    const { pasid } = AnyDescriptor.decode(words);
+    const host = pasids.translate(pasid);
+    if (host < 0) {
+      core.warn(`${this.#options.name}: descriptor with foreign PASID ${pasid} dropped`);
+      return -EINVAL;
+    }
+    words[0] = (((words[0] ?? 0) & PRIVILEGED) | host) >>> 0;
+    for (let attempt = 0; attempt <= wq.config.enqcmds_retries; attempt++) {
+      if (core.hw.enqcmds(0, portal, words) === 'accepted') {
+        return 0;
+      }
+      core.advance(RETRY_NS);
+    }
+    return -EAGAIN;
+  }
+}
