@@ -235,8 +235,9 @@ export class MemoryAccess {
 
   #prepare(job: Job, kind: number, high: number, low: number, isUntranslated: boolean): void {
     const request = this.#request;
-    request.pasid = pasidOf(job, kind);
-    request.isPrivileged = privOf(job, kind) !== 0;
+    // A translated address is the host's already; a PASID on it is an unsupported request to a unit without PTRS.
+    request.pasid = isUntranslated ? pasidOf(job, kind) : -1;
+    request.isPrivileged = isUntranslated && privOf(job, kind) !== 0;
     request.addressType = isUntranslated ? ADDRESS_TYPE.untranslated : ADDRESS_TYPE.translated;
     request.high = high;
     request.low = low;

@@ -103,7 +103,7 @@ describe('a batch', () => {
     });
     driver.execute(batch, 1);
     expect(driver.port.accesses.length).toBeGreaterThan(4);
-    expect(driver.port.accesses.every((a) => a.pasid === 4 && !a.isPrivileged)).toBe(true);
+    expect(driver.port.translations.every((t) => t.pasid === 4 && !t.isPrivileged)).toBe(true);
   });
 
   it.each([

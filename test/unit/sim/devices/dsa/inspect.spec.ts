@@ -152,7 +152,7 @@ describe('more work queues than silicon has', () => {
     driver.submit(768, MOVE);
     driver.run();
     expect(driver.bytes(0x3000, 1)[0]).toBe(1);
-    expect(driver.port.accesses.every((a) => a.pasid === 4)).toBe(true);
+    expect(driver.port.translations.every((t) => t.pasid === 4)).toBe(true);
     // Disable WQ: bitmap of sixteen, upper index bits beside it.
     expect(driver.command(7, 1, 3 << 25).error).toBe(0);
     expect(driver.readWq(768).state).toBe(0);

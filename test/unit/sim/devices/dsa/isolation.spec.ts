@@ -126,7 +126,7 @@ describe('migration of one queue', () => {
     expect(to.device.migration.restore(1, state, (pasid) => pasid + 100)).toBeUndefined();
     to.run();
     expect([1, 2, 3].map((i) => to.bytes(0x4000 + i * 8, 1)[0])).toEqual([2, 3, 4]);
-    expect(to.port.accesses.every((a) => a.pasid === 105)).toBe(true);
+    expect(to.port.translations.every((t) => t.pasid === 105)).toBe(true);
     expect(to.records('dsa.wq.restored')).toHaveLength(1);
   });
 

@@ -547,12 +547,12 @@ describe('destination readback', () => {
 describe('address modes', () => {
   const values = { source: BigInt(SOURCE), destination: BigInt(TARGET), size: 64 };
 
-  it('carries PASID and privilege of the queue on translated requests', () => {
+  it('asks with PASID and privilege of the queue, then sends translated requests without', () => {
     const driver = driverWith();
     driver.port.isRecording = true;
     run(driver, OPCODE.memoryMove, values);
     expect(
-      driver.port.accesses.every((a) => a.pasid === 1 && a.isPrivileged && a.addressType === 2),
+      driver.port.accesses.every((a) => a.pasid === -1 && !a.isPrivileged && a.addressType === 2),
     ).toBe(true);
     expect(driver.port.translations.map((t) => [t.pasid, t.isPrivileged, t.isNoWrite])).toEqual([
       [1, true, false],
@@ -596,7 +596,9 @@ describe('address modes', () => {
       RECORD,
     );
     expect(driver.execute(words, 1)).toMatchObject(SUCCESS);
-    expect(driver.port.accesses.every((a) => a.pasid === 0x1_2345 && !a.isPrivileged)).toBe(true);
+    expect(driver.port.translations.every((t) => t.pasid === 0x1_2345 && !t.isPrivileged)).toBe(
+      true,
+    );
   });
 
   it('ignores PASID and privilege in the descriptor of a dedicated queue', () => {
@@ -608,7 +610,7 @@ describe('address modes', () => {
       RECORD,
     );
     driver.execute(words);
-    expect(driver.port.accesses.every((a) => a.pasid === 1)).toBe(true);
+    expect(driver.port.translations.every((t) => t.pasid === 1)).toBe(true);
   });
 
   it('reports success for a write that was refused without ATS, and tells only the trace', () => {
