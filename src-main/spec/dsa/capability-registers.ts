@@ -18,7 +18,7 @@ export const VERSION = defineRegister('VERSION', {
   bytes: 4,
   source: dsa('9.2.1'),
   fields: {
-    minor: bits(7, 0, 'Minor Version', RO),
+    minor: bits(7, 0, 'Minor Version', { ...RO, note: 'Zero on all known devices.' }),
     major: bits(15, 8, 'Major Version', {
       ...RO,
       note: '1 on Sapphire Rapids, 2 on Granite Rapids, 3 on Diamond Rapids.',
@@ -48,24 +48,56 @@ export const GENCAP = defineRegister('GENCAP', {
       ...RO,
       note: 'Hints may direct writes to the CPU cache.',
     }),
-    unused3: bit(3, 'Unused', { ...RO, aka: ['Cache Flush with Write-back'] }),
+    unused3: bit(3, 'Unused', {
+      ...RO,
+      aka: ['Cache Flush with Write-back'],
+      note: 'Older revisions called it cache flush with write-back.',
+    }),
     commandCapabilities: bit(4, 'Command Capabilities Support', {
       ...RO,
       note: '0: the CMDCAP register does not exist and commands 1 to 12 are implied.',
     }),
-    durableWrite: bit(5, 'Durable Write Support', RO),
+    durableWrite: bit(5, 'Durable Write Support', {
+      ...RO,
+      note: 'Hints may ask for writes to durable memory.',
+    }),
     interDomain: bit(6, 'Inter-domain Support', {
       ...RO,
       note: 'IDCAP and the inter-domain permission table exist.',
     }),
-    translationFetchStride: bit(7, 'Translation Fetch Stride Support', RO),
-    destinationReadback: bit(8, 'Destination Readback Support', RO),
-    drainReadback: bit(9, 'Drain Readback Address Support', RO),
-    fill16: bit(10, '16-byte Fill Pattern Support', RO),
-    crc64: bit(11, 'CRC64 Support', RO),
-    faultInfo: bit(12, 'Completion Record Fault Info Support', RO),
-    eventLog: bits(14, 13, 'Event Log Support', { ...RO, values: EVENT_LOG_ENTRY }),
-    batchContinuation: bit(15, 'Batch Continuation Support', RO),
+    translationFetchStride: bit(7, 'Translation Fetch Stride Support', {
+      ...RO,
+      note: 'Translation Fetch may skip over memory.',
+    }),
+    destinationReadback: bit(8, 'Destination Readback Support', {
+      ...RO,
+      note: 'A descriptor may ask for its data to be visible before its record.',
+    }),
+    drainReadback: bit(9, 'Drain Readback Address Support', {
+      ...RO,
+      note: 'Drain may name two addresses to read back.',
+    }),
+    fill16: bit(10, '16-byte Fill Pattern Support', {
+      ...RO,
+      note: 'Fill takes a pattern of 16 bytes.',
+    }),
+    crc64: bit(11, 'CRC64 Support', {
+      ...RO,
+      note: 'CRC operations can compute the 64-bit NVMe polynomial.',
+    }),
+    faultInfo: bit(12, 'Completion Record Fault Info Support', {
+      ...RO,
+      note: 'Completion records tell which operand faulted.',
+    }),
+    eventLog: bits(14, 13, 'Event Log Support', {
+      ...RO,
+      values: EVENT_LOG_ENTRY,
+      note: 'Size of an event log entry; version 1 has no log.',
+    }),
+    batchContinuation: bit(15, 'Batch Continuation Support', {
+      ...RO,
+      note: 'A batch cut in two by a fault still reports a failure of its first part.',
+    }),
     maxTransferShift: bits(20, 16, 'Maximum Transfer Size', {
       ...RO,
       format: 'decimal',
@@ -99,8 +131,14 @@ export const GENCAP = defineRegister('GENCAP', {
       ...RO,
       note: 'A batch may hold a single descriptor.',
     }),
-    noStrictMemory: bit(53, 'Strict Ordering Flag Reserved for Memory', RO),
-    noStrictPeer: bit(54, 'Strict Ordering Flag Reserved for Peers', RO),
+    noStrictMemory: bit(53, 'Strict Ordering Flag Reserved for Memory', {
+      ...RO,
+      note: '1: strict ordering is not offered for writes to memory.',
+    }),
+    noStrictPeer: bit(54, 'Strict Ordering Flag Reserved for Peers', {
+      ...RO,
+      note: '1: strict ordering is not offered for writes to peer devices.',
+    }),
     _r2: rsvdZ(63, 55),
   },
 });
@@ -111,8 +149,16 @@ export const WQCAP = defineRegister('WQCAP', {
   bytes: 8,
   source: dsa('9.2.3'),
   fields: {
-    totalSize: bits(15, 0, 'Total Work Queue Size', { ...RO, format: 'decimal' }),
-    count: bits(23, 16, 'Number of Work Queues', { ...RO, format: 'decimal' }),
+    totalSize: bits(15, 0, 'Total Work Queue Size', {
+      ...RO,
+      format: 'decimal',
+      note: 'Entries of storage that all work queues share.',
+    }),
+    count: bits(23, 16, 'Number of Work Queues', {
+      ...RO,
+      format: 'decimal',
+      note: 'Work queues, the assignable device interfaces of this device.',
+    }),
     configShift: bits(27, 24, 'WQCFG Size', {
       ...RO,
       note: 'A WQCFG entry takes 32 bytes shifted left by this.',
@@ -123,14 +169,38 @@ export const WQCAP = defineRegister('WQCAP', {
       note: 'Simulator extension: bits 11:8 of the number.',
     }),
     _r0: rsvdZ(47, 32),
-    shared: bit(48, 'Shared Mode Support', RO),
-    dedicated: bit(49, 'Dedicated Mode Support', RO),
-    atsDisable: bit(50, 'WQ ATS Disable Support', RO),
-    priority: bit(51, 'Priority Support', RO),
-    occupancy: bit(52, 'Occupancy Support', RO),
-    occupancyInterrupt: bit(53, 'Occupancy Interrupt Support', RO),
-    operationConfig: bit(54, 'Operation Configuration Support', RO),
-    prsDisable: bit(55, 'WQ PRS Disable Support', RO),
+    shared: bit(48, 'Shared Mode Support', {
+      ...RO,
+      note: 'A queue can take descriptors of many PASIDs, with ENQCMD.',
+    }),
+    dedicated: bit(49, 'Dedicated Mode Support', {
+      ...RO,
+      note: 'A queue can belong to one submitter, with MOVDIR64B.',
+    }),
+    atsDisable: bit(50, 'WQ ATS Disable Support', {
+      ...RO,
+      note: 'A single queue can do without the device TLB.',
+    }),
+    priority: bit(51, 'Priority Support', {
+      ...RO,
+      note: 'Queues of a group are served in proportion to their priorities.',
+    }),
+    occupancy: bit(52, 'Occupancy Support', {
+      ...RO,
+      note: 'WQCFG tells how many descriptors wait.',
+    }),
+    occupancyInterrupt: bit(53, 'Occupancy Interrupt Support', {
+      ...RO,
+      note: 'A queue can tell when it has drained to a limit.',
+    }),
+    operationConfig: bit(54, 'Operation Configuration Support', {
+      ...RO,
+      note: 'A queue can be restricted to some operations; WQCFG then has 64 bytes.',
+    }),
+    prsDisable: bit(55, 'WQ PRS Disable Support', {
+      ...RO,
+      note: 'A single queue can do without page requests.',
+    }),
     _r1: rsvdZ(63, 56),
   },
 });
@@ -141,16 +211,34 @@ export const GRPCAP = defineRegister('GRPCAP', {
   bytes: 8,
   source: dsa('9.2.4'),
   fields: {
-    count: bits(7, 0, 'Number of Groups', { ...RO, format: 'decimal' }),
+    count: bits(7, 0, 'Number of Groups', {
+      ...RO,
+      format: 'decimal',
+      note: 'Groups, each joining queues with engines.',
+    }),
     readBuffers: bits(15, 8, 'Total Read Buffers', {
       ...RO,
       format: 'decimal',
       aka: ['Total Tokens'],
+      note: 'Buffers for data on its way from memory; they bound the bandwidth.',
     }),
-    readBufferControls: bit(16, 'Read Buffer Controls Support', { ...RO, aka: ['Token Support'] }),
-    globalReadBufferLimit: bit(17, 'Global Read Buffer Limit Support', RO),
-    progressLimits: bit(18, 'Descriptors in Progress Limit Support', RO),
-    bandwidthLimits: bit(19, 'Bandwidth Limit Support', RO),
+    readBufferControls: bit(16, 'Read Buffer Controls Support', {
+      ...RO,
+      aka: ['Token Support'],
+      note: 'Groups can reserve and limit read buffers.',
+    }),
+    globalReadBufferLimit: bit(17, 'Global Read Buffer Limit Support', {
+      ...RO,
+      note: 'Several groups can share one limit.',
+    }),
+    progressLimits: bit(18, 'Descriptors in Progress Limit Support', {
+      ...RO,
+      note: 'Groups can hold fewer descriptors in progress.',
+    }),
+    bandwidthLimits: bit(19, 'Bandwidth Limit Support', {
+      ...RO,
+      note: 'Groups can be held to a part of the bandwidth.',
+    }),
     _r0: rsvdZ(63, 20),
   },
 });
@@ -161,16 +249,22 @@ export const ENGCAP = defineRegister('ENGCAP', {
   bytes: 8,
   source: dsa('9.2.5'),
   fields: {
-    count: bits(7, 0, 'Number of Engines', { ...RO, format: 'decimal' }),
+    count: bits(7, 0, 'Number of Engines', {
+      ...RO,
+      format: 'decimal',
+      note: 'Engines, the units that execute descriptors.',
+    }),
     workInProgress: bits(15, 8, 'Maximum Work Descriptors in Progress', {
       ...RO,
       format: 'decimal',
       capability: 'PROGRESS_LIMITS',
+      note: 'Descriptors that one engine executes at a time.',
     }),
     batchInProgress: bits(23, 16, 'Maximum Batch Descriptors in Progress', {
       ...RO,
       format: 'decimal',
       capability: 'PROGRESS_LIMITS',
+      note: 'Batches that one engine executes at a time.',
     }),
     _r0: rsvdZ(63, 24),
   },
@@ -196,12 +290,24 @@ export const OFFSETS = defineRegister('OFFSETS', {
   source: dsa('9.2.7'),
   note: 'Places of the tables in BAR0, each in units of 100h bytes.',
   fields: {
-    groupConfig: bits(15, 0, 'Group Configuration Offset', RO),
-    wqConfig: bits(31, 16, 'Work Queue Configuration Offset', RO),
-    msixPermissions: bits(47, 32, 'MSI-X Permissions Offset', RO),
-    ims: bits(63, 48, 'IMS Offset', RO),
-    perfmon: bits(79, 64, 'Perfmon Offset', RO),
-    interDomain: bits(95, 80, 'Inter-domain Permission Table Offset', RO),
+    groupConfig: bits(15, 0, 'Group Configuration Offset', {
+      ...RO,
+      note: 'Where GRPCFG 0 starts.',
+    }),
+    wqConfig: bits(31, 16, 'Work Queue Configuration Offset', {
+      ...RO,
+      note: 'Where WQCFG 0 starts.',
+    }),
+    msixPermissions: bits(47, 32, 'MSI-X Permissions Offset', {
+      ...RO,
+      note: 'Where the permissions of MSI-X entry 0 are.',
+    }),
+    ims: bits(63, 48, 'IMS Offset', { ...RO, note: 'Where interrupt message storage starts.' }),
+    perfmon: bits(79, 64, 'Perfmon Offset', { ...RO, note: 'Where the performance counters are.' }),
+    interDomain: bits(95, 80, 'Inter-domain Permission Table Offset', {
+      ...RO,
+      note: 'Where the inter-domain permission table starts.',
+    }),
     _r0: rsvdZ(127, 96),
   },
 });
@@ -237,9 +343,18 @@ export const IDCAP = defineRegister('IDCAP', {
       ...RO,
       format: 'decimal',
       capability: 'INTER_DOMAIN',
+      note: 'Entries of the inter-domain permission table.',
     }),
-    offsetMode: bit(24, 'Offset Mode Support', { ...RO, capability: 'INTER_DOMAIN' }),
-    suppressDrain: bit(25, 'Suppress Drain Support', { ...RO, capability: 'INTER_DOMAIN' }),
+    offsetMode: bit(24, 'Offset Mode Support', {
+      ...RO,
+      capability: 'INTER_DOMAIN',
+      note: 'A window can take offsets in place of addresses.',
+    }),
+    suppressDrain: bit(25, 'Suppress Drain Support', {
+      ...RO,
+      capability: 'INTER_DOMAIN',
+      note: 'Update Window need not wait for work in progress.',
+    }),
     entryShift: bits(27, 26, 'Entry Size', {
       ...RO,
       capability: 'INTER_DOMAIN',
@@ -260,17 +375,42 @@ export const DSACAP0 = defineRegister('DSACAP0', {
       capability: 'V3',
       note: 'Entries, as a power of two.',
     }),
-    maxReduceBlockShift: bits(7, 4, 'Maximum Gather-Reduce Block', { ...RO, capability: 'V3' }),
-    interDomainConversion: bit(8, 'Inter-domain Type Conversion', { ...RO, capability: 'V3' }),
-    interDomainReduce: bit(9, 'Inter-domain Reduce', { ...RO, capability: 'V3' }),
+    maxReduceBlockShift: bits(7, 4, 'Maximum Gather-Reduce Block', {
+      ...RO,
+      capability: 'V3',
+      note: 'Elements of a gather-reduce block, as a power of two.',
+    }),
+    interDomainConversion: bit(8, 'Inter-domain Type Conversion', {
+      ...RO,
+      capability: 'V3',
+      note: 'Type conversion may reach other domains.',
+    }),
+    interDomainReduce: bit(9, 'Inter-domain Reduce', {
+      ...RO,
+      capability: 'V3',
+      note: 'Reduce may reach other domains.',
+    }),
     interDomainReduceDualcast: bit(10, 'Inter-domain Reduce with Dualcast', {
       ...RO,
       capability: 'V3',
+      note: 'Reduce with dualcast may reach other domains.',
     }),
     _r0: rsvdZ(11),
-    interDomainGather: bit(12, 'Inter-domain Gather Copy', { ...RO, capability: 'V3' }),
-    interDomainScatter: bit(13, 'Inter-domain Scatter Copy', { ...RO, capability: 'V3' }),
-    interDomainScatterFill: bit(14, 'Inter-domain Scatter Fill', { ...RO, capability: 'V3' }),
+    interDomainGather: bit(12, 'Inter-domain Gather Copy', {
+      ...RO,
+      capability: 'V3',
+      note: 'Gather copy may reach other domains.',
+    }),
+    interDomainScatter: bit(13, 'Inter-domain Scatter Copy', {
+      ...RO,
+      capability: 'V3',
+      note: 'Scatter copy may reach other domains.',
+    }),
+    interDomainScatterFill: bit(14, 'Inter-domain Scatter Fill', {
+      ...RO,
+      capability: 'V3',
+      note: 'Scatter fill may reach other domains.',
+    }),
     _r1: rsvdZ(31, 15),
     sglFormats: bits(47, 32, 'SGL Formats', {
       ...RO,
@@ -280,6 +420,7 @@ export const DSACAP0 = defineRegister('DSACAP0', {
     maxScatterGather: bits(55, 48, 'Maximum Scatter-Gather Descriptors in Progress', {
       ...RO,
       capability: 'V3',
+      note: 'Scatter-gather descriptors that one engine executes at a time.',
     }),
     _r2: rsvdZ(63, 56),
   },
@@ -291,10 +432,26 @@ export const DSACAP1 = defineRegister('DSACAP1', {
   bytes: 8,
   source: dsa('9.2.31'),
   fields: {
-    dataTypes: bits(15, 0, 'Data Types', { ...RO, capability: 'V3' }),
-    upConversions: bits(31, 16, 'Floating-Point Up-conversions', { ...RO, capability: 'V3' }),
-    downConversions: bits(47, 32, 'Floating-Point Down-conversions', { ...RO, capability: 'V3' }),
-    computeOperations: bits(63, 48, 'Compute Operations', { ...RO, capability: 'V3' }),
+    dataTypes: bits(15, 0, 'Data Types', {
+      ...RO,
+      capability: 'V3',
+      note: 'Bit n stands for data type n.',
+    }),
+    upConversions: bits(31, 16, 'Floating-Point Up-conversions', {
+      ...RO,
+      capability: 'V3',
+      note: 'Conversions to wider floating-point types.',
+    }),
+    downConversions: bits(47, 32, 'Floating-Point Down-conversions', {
+      ...RO,
+      capability: 'V3',
+      note: 'Conversions to narrower floating-point types.',
+    }),
+    computeOperations: bits(63, 48, 'Compute Operations', {
+      ...RO,
+      capability: 'V3',
+      note: 'Bit n stands for compute operation n.',
+    }),
   },
 });
 
@@ -304,13 +461,33 @@ export const DSACAP2 = defineRegister('DSACAP2', {
   bytes: 8,
   source: dsa('9.2.32'),
   fields: {
-    negation: bit(0, 'Operand Negation', { ...RO, capability: 'V3' }),
+    negation: bit(0, 'Operand Negation', {
+      ...RO,
+      capability: 'V3',
+      note: 'Operands can be negated.',
+    }),
     _r0: rsvdZ(1),
-    flushToZero: bit(2, 'Flush to Zero', { ...RO, capability: 'V3' }),
-    denormalsAreZero: bit(3, 'Denormals are Zero', { ...RO, capability: 'V3' }),
+    flushToZero: bit(2, 'Flush to Zero', {
+      ...RO,
+      capability: 'V3',
+      note: 'Tiny results can become zero.',
+    }),
+    denormalsAreZero: bit(3, 'Denormals are Zero', {
+      ...RO,
+      capability: 'V3',
+      note: 'Denormal operands can count as zero.',
+    }),
     _r1: rsvdZ(6, 4),
-    signedIntegers: bit(7, 'Signed Integers', { ...RO, capability: 'V3' }),
-    saturation: bit(8, 'Saturation', { ...RO, capability: 'V3' }),
+    signedIntegers: bit(7, 'Signed Integers', {
+      ...RO,
+      capability: 'V3',
+      note: 'Integers can be signed.',
+    }),
+    saturation: bit(8, 'Saturation', {
+      ...RO,
+      capability: 'V3',
+      note: 'Integers can saturate instead of wrapping.',
+    }),
     _r2: rsvdZ(11, 9),
     roundingModes: bits(15, 12, 'Rounding Modes', {
       ...RO,

@@ -48,35 +48,59 @@ const HEAD = {
   blockOnFault: bit(33, 'Block on Fault', {
     note: 'Wait for a missing page instead of ending with a partial completion.',
   }),
-  recordAddressValid: bit(34, 'Completion Record Address Valid'),
+  recordAddressValid: bit(34, 'Completion Record Address Valid', {
+    note: 'Without it no record can be written, not even for errors.',
+  }),
   requestRecord: bit(35, 'Request Completion Record', {
     note: 'Without it a record is written only for errors.',
   }),
-  requestInterrupt: bit(36, 'Request Completion Interrupt'),
-  cacheControl3: bit(37, 'Cache Control 3', { aka: ['Completion Record Steering Tag Selector'] }),
+  requestInterrupt: bit(36, 'Request Completion Interrupt', {
+    note: 'An interrupt at the end; the handle says which.',
+  }),
+  cacheControl3: bit(37, 'Cache Control 3', {
+    aka: ['Completion Record Steering Tag Selector'],
+    note: 'With the other two: where written data should go.',
+  }),
   _r1: reserved(38),
   checkResult: bit(39, 'Check Result', {
     note: 'Status 02h when the result is not the expected one.',
   }),
   cacheControl1: bit(40, 'Cache Control 1', { note: 'Hint: write to the CPU cache.' }),
-  tc1: bit(41, 'Address 1 TC Selector'),
-  tc2: bit(42, 'Address 2 TC Selector'),
-  tc3: bit(43, 'Address 3 TC Selector'),
-  tcRecord: bit(44, 'Completion Record TC Selector'),
-  strictOrdering: bit(45, 'Strict Ordering'),
-  cacheControl2: bit(46, 'Cache Control 2', { aka: ['Destination Readback'] }),
+  tc1: bit(41, 'Address 1 TC Selector', {
+    note: '0 takes traffic class A of the group, 1 class B.',
+  }),
+  tc2: bit(42, 'Address 2 TC Selector', {
+    note: '0 takes traffic class A of the group, 1 class B.',
+  }),
+  tc3: bit(43, 'Address 3 TC Selector', {
+    note: '0 takes traffic class A of the group, 1 class B.',
+  }),
+  tcRecord: bit(44, 'Completion Record TC Selector', {
+    note: '0 takes traffic class A of the group, 1 class B.',
+  }),
+  strictOrdering: bit(45, 'Strict Ordering', {
+    note: 'The writes of this descriptor become visible in order.',
+  }),
+  cacheControl2: bit(46, 'Cache Control 2', {
+    aka: ['Destination Readback'],
+    note: 'The last destination address is read back before the record is written.',
+  }),
   _r2: reserved(47),
 } as const;
 
 const REQUEST = {
-  opcode: bits(63, 56, 'Operation'),
+  opcode: bits(63, 56, 'Operation', { note: 'What to do.' }),
   recordAddress: address(127, 64, 'Completion Record Address', {
     shift: 0,
     note: 'Aligned to 32 bytes.',
   }),
 } as const;
 
-const HANDLE = { interruptHandle: bits(303, 288, 'Completion Interrupt Handle') } as const;
+const HANDLE = {
+  interruptHandle: bits(303, 288, 'Completion Interrupt Handle', {
+    note: 'MSI-X or IMS entry of the interrupt, by the portal used.',
+  }),
+} as const;
 
 type Head = typeof HEAD & typeof REQUEST & typeof HANDLE;
 
@@ -114,31 +138,42 @@ export function defineDescriptor<const F extends FieldMap>(
 
 /** The common part alone, for descriptors whose operation is unknown. */
 export const AnyDescriptor = defineDescriptor('Any', 'DSA', {
-  operationFlags: bits(55, 48, 'Operation-specific Flags'),
-  address1: address(191, 128, 'Address 1', { shift: 0 }),
-  address2: address(255, 192, 'Address 2', { shift: 0 }),
-  size: bits(287, 256, 'Size', { format: 'decimal' }),
-  operationData0: address(383, 320, 'Operation-specific 0', { shift: 0 }),
-  operationData1: address(447, 384, 'Operation-specific 1', { shift: 0 }),
-  operationData2: address(511, 448, 'Operation-specific 2', { shift: 0 }),
+  operationFlags: bits(55, 48, 'Operation-specific Flags', {
+    note: 'Meaning depends on the operation.',
+  }),
+  address1: address(191, 128, 'Address 1', {
+    shift: 0,
+    note: 'Source, pattern or list, by operation.',
+  }),
+  address2: address(255, 192, 'Address 2', {
+    shift: 0,
+    note: 'Destination or second source, by operation.',
+  }),
+  size: bits(287, 256, 'Size', { format: 'decimal', note: 'Bytes, or a count.' }),
+  operationData0: address(383, 320, 'Operation-specific 0', { shift: 0, note: 'Bytes 40 to 47.' }),
+  operationData1: address(447, 384, 'Operation-specific 1', { shift: 0, note: 'Bytes 48 to 55.' }),
+  operationData2: address(511, 448, 'Operation-specific 2', { shift: 0, note: 'Bytes 56 to 63.' }),
 });
 
 /** Record fields that all operations share. DSA 3.0 section 8.2. */
 const RECORD_HEAD = {
-  status: bits(5, 0, 'Status'),
+  status: bits(5, 0, 'Status', { note: '0 means not finished; software polls it.' }),
   _r0: reserved(6),
-  write: bit(7, 'Faulting Access was a Write'),
+  write: bit(7, 'Faulting Access was a Write', { note: 'The access that faulted was a write.' }),
   result: bits(15, 8, 'Result', { note: 'DIF status for DIF operations.' }),
-  addressMasked: bit(16, 'Fault Address Masked'),
+  addressMasked: bit(16, 'Fault Address Masked', {
+    note: 'The low twelve bits of the fault address are not given.',
+  }),
   operand: bits(19, 17, 'Faulting Operand', {
     values: { none: 0, source: 1, source2: 2, destination: 3, destination2: 4, record: 5, sgl: 6 },
+    note: 'Which address faulted.',
   }),
   _r1: reserved(31, 20),
   bytesCompleted: bits(63, 32, 'Bytes Completed', {
     format: 'decimal',
     note: 'Descriptors completed for a batch; 0 after full completion of anything else.',
   }),
-  faultAddress: address(127, 64, 'Fault Address', { shift: 0 }),
+  faultAddress: address(127, 64, 'Fault Address', { shift: 0, note: 'Page that was missing.' }),
 } as const;
 
 /** Declares the completion record of an operation with fields from bit 128 on. */

@@ -25,7 +25,11 @@ export const GENCFG = defineRegister('GENCFG', {
       access: 'RWL',
       note: '0 makes the completion interrupt flag reserved for unprivileged descriptors with a PASID.',
     }),
-    eventLogEnable: bit(13, 'Event Log Enable', { access: 'RWL', capability: 'EVENT_LOG' }),
+    eventLogEnable: bit(13, 'Event Log Enable', {
+      access: 'RWL',
+      capability: 'EVENT_LOG',
+      note: 'Errors of descriptors go to the event log in place of SWERROR.',
+    }),
     _r1: rsvdZ(31, 14),
   },
 });
@@ -36,9 +40,16 @@ export const GENCTRL = defineRegister('GENCTRL', {
   bytes: 4,
   source: dsa('9.2.9'),
   fields: {
-    softwareErrorInterrupt: bit(0, 'Software Error Interrupt Enable'),
-    haltInterrupt: bit(1, 'Halt State Interrupt Enable'),
-    eventLogInterrupt: bit(2, 'Event Log Interrupt Enable', { capability: 'EVENT_LOG' }),
+    softwareErrorInterrupt: bit(0, 'Software Error Interrupt Enable', {
+      note: 'Interrupt 0 when SWERROR becomes valid.',
+    }),
+    haltInterrupt: bit(1, 'Halt State Interrupt Enable', {
+      note: 'Interrupt 0 when the device halts.',
+    }),
+    eventLogInterrupt: bit(2, 'Event Log Interrupt Enable', {
+      capability: 'EVENT_LOG',
+      note: 'Interrupt 0 when an entry is logged.',
+    }),
     _r0: rsvdZ(31, 3),
   },
 });
@@ -53,7 +64,11 @@ export const GENSTS = defineRegister('GENSTS', {
   bytes: 4,
   source: dsa('9.2.10'),
   fields: {
-    state: bits(1, 0, 'Device State', { access: 'RO', values: DEVICE_STATE }),
+    state: bits(1, 0, 'Device State', {
+      access: 'RO',
+      values: DEVICE_STATE,
+      note: 'Descriptors are executed only while Enabled.',
+    }),
     resetType: bits(3, 2, 'Reset Type', {
       access: 'RO',
       values: HALT_RESET,
@@ -70,14 +85,26 @@ export const INTCAUSE = defineRegister('INTCAUSE', {
   source: dsa('9.2.11'),
   note: 'Why interrupt 0 was sent. Other interrupts have no cause register.',
   fields: {
-    softwareError: bit(0, 'Software Error', { access: 'RW1C' }),
-    command: bit(1, 'Administrative Command Completion', { access: 'RW1C' }),
-    occupancy: bit(2, 'WQ Occupancy Below Limit', { access: 'RW1C' }),
-    perfmon: bit(3, 'Perfmon Counter Overflow', { access: 'RW1C' }),
-    halt: bit(4, 'Halt State', { access: 'RW1C' }),
-    eventLog: bit(5, 'Event Log', { access: 'RW1C' }),
+    softwareError: bit(0, 'Software Error', { access: 'RW1C', note: 'SWERROR became valid.' }),
+    command: bit(1, 'Administrative Command Completion', {
+      access: 'RW1C',
+      note: 'A command that asked for it is complete.',
+    }),
+    occupancy: bit(2, 'WQ Occupancy Below Limit', {
+      access: 'RW1C',
+      note: 'A queue has drained to its limit.',
+    }),
+    perfmon: bit(3, 'Perfmon Counter Overflow', {
+      access: 'RW1C',
+      note: 'A performance counter overflowed.',
+    }),
+    halt: bit(4, 'Halt State', { access: 'RW1C', note: 'The device halted.' }),
+    eventLog: bit(5, 'Event Log', { access: 'RW1C', note: 'An entry was logged.' }),
     _r0: rsvdZ(30, 6),
-    handlesRevoked: bit(31, 'Interrupt Handles Revoked', { access: 'RW1C' }),
+    handlesRevoked: bit(31, 'Interrupt Handles Revoked', {
+      access: 'RW1C',
+      note: 'Interrupt handles must be requested again.',
+    }),
   },
 });
 
@@ -87,15 +114,22 @@ export const CMD = defineRegister('CMD', {
   bytes: 4,
   source: dsa('9.2.12'),
   fields: {
-    operand: bits(19, 0, 'Operand', { access: 'WO' }),
-    code: bits(24, 20, 'Command Code', { access: 'WO', format: 'decimal' }),
+    operand: bits(19, 0, 'Operand', { access: 'WO', note: 'Meaning depends on the command.' }),
+    code: bits(24, 20, 'Command Code', {
+      access: 'WO',
+      format: 'decimal',
+      note: 'Writing it starts the command.',
+    }),
     indexHigh: bits(28, 25, 'WQ Index, upper bits', {
       access: 'WO',
       capability: 'WIDE_WQ',
       note: 'Simulator extension: bits 11:8 of the WQ index of commands that name one or a bitmap of sixteen.',
     }),
     _r0: rsvdZ(30, 29),
-    interrupt: bit(31, 'Request Completion Interrupt', { access: 'WO' }),
+    interrupt: bit(31, 'Request Completion Interrupt', {
+      access: 'WO',
+      note: 'Interrupt 0 at the end.',
+    }),
   },
 });
 
@@ -105,13 +139,16 @@ export const CMDSTATUS = defineRegister('CMDSTATUS', {
   bytes: 4,
   source: dsa('9.2.13'),
   fields: {
-    error: bits(7, 0, 'Error Code', { access: 'RO' }),
+    error: bits(7, 0, 'Error Code', { access: 'RO', note: '0 is success.' }),
     result: bits(23, 8, 'Result', {
       access: 'RO',
       note: 'The handle, for commands that request one.',
     }),
     _r0: rsvdZ(30, 24),
-    active: bit(31, 'Active', { access: 'RO' }),
+    active: bit(31, 'Active', {
+      access: 'RO',
+      note: 'The command is in progress; a further write of CMD is an error.',
+    }),
   },
 });
 
@@ -122,28 +159,57 @@ export const SWERROR = defineRegister('SWERROR', {
   source: dsa('9.2.15'),
   note: 'Holds the first error; a later one only sets Overflow.',
   fields: {
-    valid: bit(0, 'Valid', { access: 'RW1C' }),
-    overflow: bit(1, 'Overflow', { access: 'RW1C' }),
-    descriptorValid: bit(2, 'Descriptor Fields Valid', { access: 'RO' }),
-    wqValid: bit(3, 'WQ Index Valid', { access: 'RO' }),
-    batch: bit(4, 'Batch Member', { access: 'RO' }),
-    write: bit(5, 'Faulting Access was a Write', { access: 'RO' }),
-    priv: bit(6, 'Privileged', { access: 'RO' }),
-    informationValid: bit(7, 'Error Information Valid', { access: 'RO' }),
-    code: bits(15, 8, 'Error Code', { access: 'RO' }),
-    wq: bits(23, 16, 'WQ Index', { access: 'RO', format: 'decimal' }),
+    valid: bit(0, 'Valid', { access: 'RW1C', note: 'An error is recorded; write 1 to clear.' }),
+    overflow: bit(1, 'Overflow', {
+      access: 'RW1C',
+      note: 'Further errors came while one was recorded.',
+    }),
+    descriptorValid: bit(2, 'Descriptor Fields Valid', {
+      access: 'RO',
+      note: 'Operation, PASID and batch fields mean something.',
+    }),
+    wqValid: bit(3, 'WQ Index Valid', { access: 'RO', note: 'The WQ index means something.' }),
+    batch: bit(4, 'Batch Member', { access: 'RO', note: 'The descriptor was in a batch.' }),
+    write: bit(5, 'Faulting Access was a Write', {
+      access: 'RO',
+      note: 'The access that faulted was a write.',
+    }),
+    priv: bit(6, 'Privileged', { access: 'RO', note: 'The descriptor was privileged.' }),
+    informationValid: bit(7, 'Error Information Valid', {
+      access: 'RO',
+      note: 'The error information means something.',
+    }),
+    code: bits(15, 8, 'Error Code', { access: 'RO', note: 'A completion status, or 51h to 54h.' }),
+    wq: bits(23, 16, 'WQ Index', {
+      access: 'RO',
+      format: 'decimal',
+      note: 'Queue that the descriptor came from.',
+    }),
     _r0: rsvdZ(31, 24),
-    operation: bits(39, 32, 'Operation', { access: 'RO' }),
-    pasid: bits(59, 40, 'PASID', { access: 'RO' }),
+    operation: bits(39, 32, 'Operation', {
+      access: 'RO',
+      note: 'Operation code of the descriptor.',
+    }),
+    pasid: bits(59, 40, 'PASID', { access: 'RO', note: 'Address space of the descriptor.' }),
     wqHigh: bits(63, 60, 'WQ Index, upper bits', {
       access: 'RO',
       capability: 'WIDE_WQ',
       note: 'Simulator extension: bits 11:8 of the WQ index.',
     }),
-    batchIndex: bits(79, 64, 'Batch Index', { access: 'RO', format: 'decimal' }),
+    batchIndex: bits(79, 64, 'Batch Index', {
+      access: 'RO',
+      format: 'decimal',
+      note: 'Place in the batch.',
+    }),
     _r1: rsvdZ(95, 80),
-    information: bits(127, 96, 'Error Information', { access: 'RO' }),
-    address: wide(191, 128, 'Address', { access: 'RO' }),
+    information: bits(127, 96, 'Error Information', {
+      access: 'RO',
+      note: 'Invalid flags, handle or operand, by error code.',
+    }),
+    address: wide(191, 128, 'Address', {
+      access: 'RO',
+      note: 'Address that faulted, or of the completion record.',
+    }),
     _r2: rsvdZ(255, 192),
   },
 });
@@ -154,17 +220,33 @@ export const EVLCFG = defineRegister('EVLCFG', {
   bytes: 16,
   source: dsa('9.2.16'),
   fields: {
-    pasidEnable: bit(0, 'PASID Enable', { access: 'RWL', capability: 'EVENT_LOG' }),
-    priv: bit(1, 'Privileged', { access: 'RWL', capability: 'EVENT_LOG' }),
+    pasidEnable: bit(0, 'PASID Enable', {
+      access: 'RWL',
+      capability: 'EVENT_LOG',
+      note: 'The log is written in an address space of its own.',
+    }),
+    priv: bit(1, 'Privileged', {
+      access: 'RWL',
+      capability: 'EVENT_LOG',
+      note: 'The log is written with privilege.',
+    }),
     _r0: rsvdZ(11, 2),
-    base: address(63, 12, 'Event Log Base Address', { access: 'RWL', capability: 'EVENT_LOG' }),
+    base: address(63, 12, 'Event Log Base Address', {
+      access: 'RWL',
+      capability: 'EVENT_LOG',
+      note: 'Where the ring of entries lies.',
+    }),
     size: bits(79, 64, 'Event Log Size', {
       access: 'RWL',
       format: 'decimal',
       capability: 'EVENT_LOG',
       note: 'Entries, at least 64.',
     }),
-    pasid: bits(99, 80, 'PASID', { access: 'RWL', capability: 'EVENT_LOG' }),
+    pasid: bits(99, 80, 'PASID', {
+      access: 'RWL',
+      capability: 'EVENT_LOG',
+      note: 'Address space of the log.',
+    }),
     _r1: rsvdZ(127, 100),
   },
 });
@@ -189,7 +271,11 @@ export const EVLSTATUS = defineRegister('EVLSTATUS', {
       note: 'The next slot that hardware writes.',
     }),
     _r1: rsvdZ(61, 48),
-    interruptPending: bit(62, 'Interrupt Pending', { access: 'RW1C', capability: 'EVENT_LOG' }),
+    interruptPending: bit(62, 'Interrupt Pending', {
+      access: 'RW1C',
+      capability: 'EVENT_LOG',
+      note: 'No further log interrupt until software writes 1.',
+    }),
     _r2: rsvdZ(63),
   },
 });
@@ -201,10 +287,22 @@ export const IDBR = defineRegister('IDBR', {
   source: dsa('9.2'),
   note: 'Address space of the submitter bitmaps.',
   fields: {
-    pasidEnable: bit(0, 'PASID Enable', { access: 'RWL', capability: 'INTER_DOMAIN' }),
-    priv: bit(1, 'Privileged', { access: 'RWL', capability: 'INTER_DOMAIN' }),
+    pasidEnable: bit(0, 'PASID Enable', {
+      access: 'RWL',
+      capability: 'INTER_DOMAIN',
+      note: 'Bitmaps are read in an address space of their own.',
+    }),
+    priv: bit(1, 'Privileged', {
+      access: 'RWL',
+      capability: 'INTER_DOMAIN',
+      note: 'Bitmaps are read with privilege.',
+    }),
     _r0: rsvdZ(11, 2),
-    pasid: bits(31, 12, 'PASID', { access: 'RWL', capability: 'INTER_DOMAIN' }),
+    pasid: bits(31, 12, 'PASID', {
+      access: 'RWL',
+      capability: 'INTER_DOMAIN',
+      note: 'Address space of the bitmaps.',
+    }),
   },
 });
 
@@ -214,6 +312,10 @@ export const CMDPARAM = defineRegister('CMDPARAM', {
   bytes: 8,
   source: dsa('9.2'),
   fields: {
-    parameter: wide(63, 0, 'Parameter', { capability: 'INTER_DOMAIN', format: 'address' }),
+    parameter: wide(63, 0, 'Parameter', {
+      capability: 'INTER_DOMAIN',
+      format: 'address',
+      note: 'Address, for commands that take one.',
+    }),
   },
 });

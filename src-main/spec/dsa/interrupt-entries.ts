@@ -19,9 +19,11 @@ export const MsixPermission = defineStructure({
     ignore: bit(2, 'Ignore', {
       note: 'Descriptor completions send nothing and leave nothing pending.',
     }),
-    pasidEnable: bit(3, 'PASID Enable'),
+    pasidEnable: bit(3, 'PASID Enable', {
+      note: 'Only descriptors of the PASID may name the entry; 0: only those without PASID.',
+    }),
     _r1: reserved(11, 4),
-    pasid: bits(31, 12, 'PASID'),
+    pasid: bits(31, 12, 'PASID', { note: 'The only PASID whose descriptors may name this entry.' }),
     _r2: reserved(63, 32),
   },
 });
@@ -37,12 +39,18 @@ export const ImsEntry = defineStructure({
       reset: 0xfee0_0000,
       note: 'A write whose upper 44 bits are not 0000_0000_FEEh is dropped.',
     }),
-    addressHigh: bits(63, 32, 'Message Address, upper half'),
-    data: bits(95, 64, 'Message Data'),
-    mask: bit(96, 'Mask', { reset: 1 }),
-    pending: bit(97, 'Pending', { access: 'RO' }),
-    ignore: bit(98, 'Ignore'),
-    pasidEnable: bit(99, 'PASID Enable'),
+    addressHigh: bits(63, 32, 'Message Address, upper half', {
+      note: 'Always zero: interrupt messages lie below 4 GiB.',
+    }),
+    data: bits(95, 64, 'Message Data', { note: 'What is written to the address.' }),
+    mask: bit(96, 'Mask', { reset: 1, note: 'The message is held back and becomes pending.' }),
+    pending: bit(97, 'Pending', { access: 'RO', note: 'A message waits for the mask to go.' }),
+    ignore: bit(98, 'Ignore', {
+      note: 'Descriptor completions send nothing and leave nothing pending.',
+    }),
+    pasidEnable: bit(99, 'PASID Enable', {
+      note: '0: only descriptors without PASID may name the entry.',
+    }),
     _r0: reserved(107, 100),
     pasid: bits(127, 108, 'PASID', {
       note: 'The only PASID whose descriptors may name this entry.',

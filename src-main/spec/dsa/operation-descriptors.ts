@@ -5,13 +5,21 @@
 import { address, bit, bits, wide } from '../../bits/field.ts';
 import { defineDescriptor, defineRecord } from './descriptor.ts';
 
-const source = address(191, 128, 'Source Address', { shift: 0 });
-const source1 = address(191, 128, 'Source 1 Address', { shift: 0 });
-const source2 = address(255, 192, 'Source 2 Address', { shift: 0 });
-const destination = address(255, 192, 'Destination Address', { shift: 0 });
-const pattern = wide(191, 128, 'Pattern');
-const size = bits(287, 256, 'Transfer Size', { format: 'decimal' });
-const expectedResult = bit(320, 'Expected Result');
+const source = address(191, 128, 'Source Address', { shift: 0, note: 'Where data is read.' });
+const source1 = address(191, 128, 'Source 1 Address', { shift: 0, note: 'First buffer.' });
+const source2 = address(255, 192, 'Source 2 Address', { shift: 0, note: 'Second buffer.' });
+const destination = address(255, 192, 'Destination Address', {
+  shift: 0,
+  note: 'Where data is written.',
+});
+const pattern = wide(191, 128, 'Pattern', { note: 'First eight bytes of the pattern.' });
+const size = bits(287, 256, 'Transfer Size', {
+  format: 'decimal',
+  note: 'Bytes, at most the maximum transfer size of the queue.',
+});
+const expectedResult = bit(320, 'Expected Result', {
+  note: 'Result that counts as success with Check Result.',
+});
 
 export const NoopDescriptor = defineDescriptor('Noop', 'No-op', {});
 
@@ -20,16 +28,26 @@ export const BatchDescriptor = defineDescriptor('Batch', 'Batch', {
     note: 'Carries a failure of an earlier part of the same batch.',
   }),
   list: address(191, 128, 'Descriptor List Address', { shift: 0, note: 'Aligned to 64 bytes.' }),
-  count: bits(287, 256, 'Descriptor Count', { format: 'decimal' }),
+  count: bits(287, 256, 'Descriptor Count', { format: 'decimal', note: 'Members of the batch.' }),
 });
 
 export const DrainDescriptor = defineDescriptor('Drain', 'Drain', {
-  readback1Valid: bit(48, 'Readback Address 1 Valid'),
-  readback2Valid: bit(49, 'Readback Address 2 Valid'),
-  suppressA: bit(50, 'Suppress TC-A Implicit Readback'),
-  suppressB: bit(51, 'Suppress TC-B Implicit Readback'),
-  readback1: address(191, 128, 'Readback Address 1', { shift: 0 }),
-  readback2: address(255, 192, 'Readback Address 2', { shift: 0 }),
+  readback1Valid: bit(48, 'Readback Address 1 Valid', { note: 'Address 1 is read back.' }),
+  readback2Valid: bit(49, 'Readback Address 2 Valid', { note: 'Address 2 is read back.' }),
+  suppressA: bit(50, 'Suppress TC-A Implicit Readback', {
+    note: 'No readback for traffic class A.',
+  }),
+  suppressB: bit(51, 'Suppress TC-B Implicit Readback', {
+    note: 'No readback for traffic class B.',
+  }),
+  readback1: address(191, 128, 'Readback Address 1', {
+    shift: 0,
+    note: 'Reading here pushes earlier writes out.',
+  }),
+  readback2: address(255, 192, 'Readback Address 2', {
+    shift: 0,
+    note: 'Reading here pushes earlier writes out.',
+  }),
 });
 
 export const MoveDescriptor = defineDescriptor('Move', 'Memory Move', {
@@ -39,11 +57,13 @@ export const MoveDescriptor = defineDescriptor('Move', 'Memory Move', {
 });
 
 export const FillDescriptor = defineDescriptor('Fill', 'Fill', {
-  pattern16: bit(50, '16-byte Pattern'),
+  pattern16: bit(50, '16-byte Pattern', { note: 'The pattern has 16 bytes.' }),
   pattern,
   destination,
   size,
-  patternHigh: wide(383, 320, 'Pattern, upper half'),
+  patternHigh: wide(383, 320, 'Pattern, upper half', {
+    note: 'Last eight bytes of a 16-byte pattern.',
+  }),
 });
 
 export const CompareDescriptor = defineDescriptor('Compare', 'Compare', {
@@ -55,7 +75,7 @@ export const CompareDescriptor = defineDescriptor('Compare', 'Compare', {
 
 export const ComparePatternDescriptor = defineDescriptor('ComparePattern', 'Compare Pattern', {
   source,
-  pattern: wide(255, 192, 'Pattern'),
+  pattern: wide(255, 192, 'Pattern', { note: 'Eight bytes that the source should repeat.' }),
   size,
   expectedResult,
 });
@@ -64,45 +84,67 @@ export const CreateDeltaDescriptor = defineDescriptor('CreateDelta', 'Create Del
   source1,
   source2,
   size,
-  delta: address(383, 320, 'Delta Record Address', { shift: 0 }),
-  maxDeltaSize: bits(415, 384, 'Maximum Delta Record Size', { format: 'decimal' }),
+  delta: address(383, 320, 'Delta Record Address', {
+    shift: 0,
+    note: 'Where the differences are written.',
+  }),
+  maxDeltaSize: bits(415, 384, 'Maximum Delta Record Size', {
+    format: 'decimal',
+    note: 'Room for differences, a multiple of ten.',
+  }),
   expectedMask: bits(450, 448, 'Expected Result Mask', { note: 'Bit r: result r is a success.' }),
 });
 
 export const ApplyDeltaDescriptor = defineDescriptor('ApplyDelta', 'Apply Delta Record', {
-  delta: address(191, 128, 'Delta Record Address', { shift: 0 }),
+  delta: address(191, 128, 'Delta Record Address', { shift: 0, note: 'Differences to apply.' }),
   destination,
   size,
-  deltaSize: bits(351, 320, 'Delta Record Size', { format: 'decimal' }),
+  deltaSize: bits(351, 320, 'Delta Record Size', {
+    format: 'decimal',
+    note: 'Bytes of the record, a multiple of ten.',
+  }),
 });
 
 export const DualcastDescriptor = defineDescriptor('Dualcast', 'Memory Copy with Dualcast', {
   source,
-  destination: address(255, 192, 'Destination 1 Address', { shift: 0 }),
+  destination: address(255, 192, 'Destination 1 Address', {
+    shift: 0,
+    note: 'Where data is written first.',
+  }),
   size,
-  destination2: address(383, 320, 'Destination 2 Address', { shift: 0 }),
+  destination2: address(383, 320, 'Destination 2 Address', {
+    shift: 0,
+    note: 'Where data is written too; same offset in its page.',
+  }),
 });
 
 export const TranslationFetchDescriptor = defineDescriptor(
   'TranslationFetch',
   'Translation Fetch',
   {
-    useStride: bit(48, 'Use Stride'),
-    region: address(191, 128, 'Region Address', { shift: 0 }),
-    size: bits(287, 256, 'Region Size', { format: 'decimal' }),
-    stride: bits(415, 384, 'Region Stride', { format: 'decimal' }),
+    useStride: bit(48, 'Use Stride', { note: 'One translation for each stride.' }),
+    region: address(191, 128, 'Region Address', { shift: 0, note: 'Where the region starts.' }),
+    size: bits(287, 256, 'Region Size', { format: 'decimal', note: 'Bytes of the region.' }),
+    stride: bits(415, 384, 'Region Stride', {
+      format: 'decimal',
+      note: 'A power of two of at least 4096.',
+    }),
   },
 );
 
 const crcFlags = {
-  readSeed: bit(48, 'Read CRC Seed'),
-  bypassInversion: bit(49, 'Bypass CRC Inversion and Reflection'),
-  bypassReflection: bit(50, 'Bypass Data Reflection'),
-  crc64: bit(51, '64-bit CRC'),
+  readSeed: bit(48, 'Read CRC Seed', { note: 'The seed is read from memory.' }),
+  bypassInversion: bit(49, 'Bypass CRC Inversion and Reflection', {
+    note: 'Seed and result are the plain register.',
+  }),
+  bypassReflection: bit(50, 'Bypass Data Reflection', {
+    note: 'The most significant bit of each byte comes first.',
+  }),
+  crc64: bit(51, '64-bit CRC', { note: 'The 64-bit polynomial.' }),
 } as const;
 const crcSeed = {
-  seed: wide(383, 320, 'CRC Seed'),
-  seedAddress: address(447, 384, 'CRC Seed Address', { shift: 0 }),
+  seed: wide(383, 320, 'CRC Seed', { note: 'Result of the part before, 0 at first.' }),
+  seedAddress: address(447, 384, 'CRC Seed Address', { shift: 0, note: 'Where the seed is read.' }),
 } as const;
 
 export const CrcDescriptor = defineDescriptor('Crc', 'CRC Generation', {
@@ -127,45 +169,70 @@ const sourceFlags = {
   allOnesError: bit(320, 'All-F Error', {
     note: 'Report a block whose field is all ones as an error.',
   }),
-  allOnesDetect: bit(321, 'All-F Detect'),
+  allOnesDetect: bit(321, 'All-F Detect', { note: 'A field of all ones is not checked.' }),
   skipAppTag: bit(322, 'Application Tag F Detect', {
     note: 'Do not check a block whose application tag is FFFFh.',
   }),
-  skipAppAndRefTag: bit(323, 'Application and Reference Tag F Detect'),
-  sourceAppIncrementing: bit(324, 'Source Application Tag Incrementing'),
-  guardDisable: bit(325, 'Guard Check Disable'),
-  refDisable: bit(326, 'Reference Tag Check Disable'),
-  sourceRefFixed: bit(327, 'Source Reference Tag Fixed'),
+  skipAppAndRefTag: bit(323, 'Application and Reference Tag F Detect', {
+    note: 'Do not check a block whose application and reference tags are all ones.',
+  }),
+  sourceAppIncrementing: bit(324, 'Source Application Tag Incrementing', {
+    note: 'The application tag grows by one each block.',
+  }),
+  guardDisable: bit(325, 'Guard Check Disable', { note: 'The guard is not checked.' }),
+  refDisable: bit(326, 'Reference Tag Check Disable', {
+    note: 'The reference tag is not checked.',
+  }),
+  sourceRefFixed: bit(327, 'Source Reference Tag Fixed', {
+    note: 'The reference tag stays the same.',
+  }),
 } as const;
 const passThroughFlags = {
-  passApp: bit(331, 'Application Tag Pass Through'),
-  passGuard: bit(333, 'Guard Pass Through'),
-  passRef: bit(334, 'Reference Tag Pass Through'),
+  passApp: bit(331, 'Application Tag Pass Through', {
+    note: 'The application tag of the source is written.',
+  }),
+  passGuard: bit(333, 'Guard Pass Through', { note: 'The guard of the source is written.' }),
+  passRef: bit(334, 'Reference Tag Pass Through', {
+    note: 'The reference tag of the source is written.',
+  }),
 } as const;
 const destinationFlags = {
-  destinationAppIncrementing: bit(332, 'Destination Application Tag Incrementing'),
-  destinationRefFixed: bit(335, 'Destination Reference Tag Fixed'),
+  destinationAppIncrementing: bit(332, 'Destination Application Tag Incrementing', {
+    note: 'The application tag grows by one each block.',
+  }),
+  destinationRefFixed: bit(335, 'Destination Reference Tag Fixed', {
+    note: 'The reference tag stays the same.',
+  }),
 } as const;
 const difFlags = {
   block: bits(337, 336, 'Block Size', {
     values: { bytes512: 0, bytes520: 1, bytes4096: 2, bytes4104: 3 },
+    note: 'Bytes of data before each field.',
   }),
   seedOnes: bit(338, 'CRC Seed', { note: '1: the guard starts at FFFFh instead of 0.' }),
-  invertGuard: bit(339, 'Invert CRC'),
+  invertGuard: bit(339, 'Invert CRC', { note: 'The guard is complemented.' }),
 } as const;
 const sourceTags = {
-  sourceRef: bits(415, 384, 'Source Reference Tag Seed'),
+  sourceRef: bits(415, 384, 'Source Reference Tag Seed', {
+    note: 'Reference tag of the first block.',
+  }),
   sourceMask: bits(431, 416, 'Source Application Tag Mask', {
     note: 'A bit of 1 is not compared.',
   }),
-  sourceApp: bits(447, 432, 'Source Application Tag Seed'),
+  sourceApp: bits(447, 432, 'Source Application Tag Seed', {
+    note: 'Application tag of the first block.',
+  }),
 } as const;
 const destinationTags = {
-  destinationRef: bits(479, 448, 'Destination Reference Tag Seed'),
+  destinationRef: bits(479, 448, 'Destination Reference Tag Seed', {
+    note: 'Reference tag of the first block written.',
+  }),
   destinationMask: bits(495, 480, 'Destination Application Tag Mask', {
     note: 'A bit of 1 is written as 0.',
   }),
-  destinationApp: bits(511, 496, 'Destination Application Tag Seed'),
+  destinationApp: bits(511, 496, 'Destination Application Tag Seed', {
+    note: 'Application tag of the first block written.',
+  }),
 } as const;
 
 export const DifCheckDescriptor = defineDescriptor('DifCheck', 'DIF Check', {
@@ -223,17 +290,28 @@ export const CacheFlushDescriptor = defineDescriptor('CacheFlush', 'Cache Flush'
 const alternateSource = bit(48, 'Alternate PASID for Address 1', {
   note: 'Address 1 lies in the domain of its IDPT handle.',
 });
-const alternateDestination = bit(49, 'Alternate PASID for Address 2');
-const sourceHandle = bits(495, 480, 'IDPT Handle 1');
-const destinationHandle = bits(511, 496, 'IDPT Handle 2');
+const alternateDestination = bit(49, 'Alternate PASID for Address 2', {
+  note: 'Address 2 lies in the domain of its IDPT handle.',
+});
+const sourceHandle = bits(495, 480, 'IDPT Handle 1', {
+  note: 'Entry that opens the domain of address 1.',
+});
+const destinationHandle = bits(511, 496, 'IDPT Handle 2', {
+  note: 'Entry that opens the domain of address 2.',
+});
 
 export const UpdateWindowDescriptor = defineDescriptor('UpdateWindow', 'Update Window', {
-  suppressDrain: bit(48, 'Suppress Drain'),
-  windowBase: address(191, 128, 'Window Base', { shift: 0 }),
-  windowSize: wide(255, 192, 'Window Size'),
-  windowEnable: bit(488, 'Window Enable'),
-  offsetMode: bit(489, 'Window Mode'),
-  handle: bits(511, 496, 'IDPT Handle'),
+  suppressDrain: bit(48, 'Suppress Drain', { note: 'Do not wait for work in other domains.' }),
+  windowBase: address(191, 128, 'Window Base', {
+    shift: 0,
+    note: 'Where the window starts from now on.',
+  }),
+  windowSize: wide(255, 192, 'Window Size', { note: 'Bytes of the window.' }),
+  windowEnable: bit(488, 'Window Enable', { note: 'Only the window can be reached.' }),
+  offsetMode: bit(489, 'Window Mode', { note: 'Addresses are offsets into the window.' }),
+  handle: bits(511, 496, 'IDPT Handle', {
+    note: 'Entry to change; its access PASID must be the submitter.',
+  }),
 });
 
 export const InterDomainCopyDescriptor = defineDescriptor(
@@ -252,11 +330,13 @@ export const InterDomainCopyDescriptor = defineDescriptor(
 
 export const InterDomainFillDescriptor = defineDescriptor('InterDomainFill', 'Inter-domain Fill', {
   alternateDestination,
-  pattern16: bit(50, '16-byte Pattern'),
+  pattern16: bit(50, '16-byte Pattern', { note: 'The pattern has 16 bytes.' }),
   pattern,
   destination,
   size,
-  patternHigh: wide(383, 320, 'Pattern, upper half'),
+  patternHigh: wide(383, 320, 'Pattern, upper half', {
+    note: 'Last eight bytes of a 16-byte pattern.',
+  }),
   destinationHandle,
 });
 
@@ -265,7 +345,9 @@ export const InterDomainCompareDescriptor = defineDescriptor(
   'Inter-domain Compare',
   {
     alternateSource,
-    alternateDestination: bit(49, 'Alternate PASID for Address 2'),
+    alternateDestination: bit(49, 'Alternate PASID for Address 2', {
+      note: 'Address 2 lies in the domain of its IDPT handle.',
+    }),
     source1,
     source2,
     size,
@@ -281,7 +363,7 @@ export const InterDomainComparePatternDescriptor = defineDescriptor(
   {
     alternateSource,
     source,
-    pattern: wide(255, 192, 'Pattern'),
+    pattern: wide(255, 192, 'Pattern', { note: 'Eight bytes that the source should repeat.' }),
     size,
     expectedResult,
     sourceHandle,
@@ -289,20 +371,35 @@ export const InterDomainComparePatternDescriptor = defineDescriptor(
 );
 
 export const DeltaRecord = defineRecord('Delta', 'Create Delta', {
-  deltaSize: bits(159, 128, 'Delta Record Size', { format: 'decimal' }),
+  deltaSize: bits(159, 128, 'Delta Record Size', {
+    format: 'decimal',
+    note: 'Bytes of differences written.',
+  }),
 });
 
-export const CrcRecord = defineRecord('Crc', 'CRC', { crc: wide(191, 128, 'CRC') });
+export const CrcRecord = defineRecord('Crc', 'CRC', {
+  crc: wide(191, 128, 'CRC', { note: 'Result, and seed of a continuation.' }),
+});
 
 const recordSourceTags = {
-  sourceRef: bits(159, 128, 'Source Reference Tag'),
-  sourceMask: bits(175, 160, 'Source Application Tag Mask'),
-  sourceApp: bits(191, 176, 'Source Application Tag'),
+  sourceRef: bits(159, 128, 'Source Reference Tag', {
+    note: 'Reference tag that the next block would have.',
+  }),
+  sourceMask: bits(175, 160, 'Source Application Tag Mask', { note: 'As in the descriptor.' }),
+  sourceApp: bits(191, 176, 'Source Application Tag', {
+    note: 'Application tag that the next block would have.',
+  }),
 } as const;
 const recordDestinationTags = {
-  destinationRef: bits(223, 192, 'Destination Reference Tag'),
-  destinationMask: bits(239, 224, 'Destination Application Tag Mask'),
-  destinationApp: bits(255, 240, 'Destination Application Tag'),
+  destinationRef: bits(223, 192, 'Destination Reference Tag', {
+    note: 'Reference tag that the next block would get.',
+  }),
+  destinationMask: bits(239, 224, 'Destination Application Tag Mask', {
+    note: 'As in the descriptor.',
+  }),
+  destinationApp: bits(255, 240, 'Destination Application Tag', {
+    note: 'Application tag that the next block would get.',
+  }),
 } as const;
 
 export const DifSourceRecord = defineRecord('DifSource', 'DIF Check and Strip', recordSourceTags);

@@ -30,10 +30,23 @@ export const WqConfig = defineStructure({
       note: 'The limited portal accepts a descriptor only while fewer are queued. Ignored in dedicated mode.',
     }),
     _r1: reserved(63, 48),
-    mode: bit(64, 'WQ Mode', { values: WQ_MODE }),
-    blockOnFault: bit(65, 'Block on Fault Enable', { capability: 'BLOCK_ON_FAULT', aka: ['BOF'] }),
-    atsDisable: bit(66, 'WQ ATS Disable', { capability: 'WQ_ATS_DISABLE' }),
-    prsDisable: bit(67, 'WQ PRS Disable', { capability: 'WQ_PRS_DISABLE' }),
+    mode: bit(64, 'WQ Mode', {
+      values: WQ_MODE,
+      note: 'Shared queues answer ENQCMD with success or Retry, dedicated ones take MOVDIR64B.',
+    }),
+    blockOnFault: bit(65, 'Block on Fault Enable', {
+      capability: 'BLOCK_ON_FAULT',
+      aka: ['BOF'],
+      note: 'Descriptors of this queue may wait for pages.',
+    }),
+    atsDisable: bit(66, 'WQ ATS Disable', {
+      capability: 'WQ_ATS_DISABLE',
+      note: 'Addresses of this queue go out untranslated.',
+    }),
+    prsDisable: bit(67, 'WQ PRS Disable', {
+      capability: 'WQ_PRS_DISABLE',
+      note: 'This queue asks for no pages; faults go to record and event log.',
+    }),
     priority: bits(71, 68, 'WQ Priority', {
       format: 'decimal',
       note: 'Descriptors dispatched in one round, 1 to 15.',
@@ -44,19 +57,41 @@ export const WqConfig = defineStructure({
     pasidEnable: bit(92, 'WQ PASID Enable', { note: 'Must be 1 in shared mode.' }),
     priv: bit(93, 'WQ Priv', { note: 'Dedicated mode only.' }),
     _r2: reserved(95, 94),
-    maxTransferShift: bits(100, 96, 'WQ Maximum Transfer Size', { format: 'decimal' }),
-    maxBatchShift: bits(104, 101, 'WQ Maximum Batch Size', { format: 'decimal' }),
-    maxSglShift: bits(108, 105, 'WQ Maximum SGL Size', { format: 'decimal', capability: 'V3' }),
+    maxTransferShift: bits(100, 96, 'WQ Maximum Transfer Size', {
+      format: 'decimal',
+      note: 'A descriptor moves at most 2 to this power bytes.',
+    }),
+    maxBatchShift: bits(104, 101, 'WQ Maximum Batch Size', {
+      format: 'decimal',
+      note: 'A batch holds at most 2 to this power descriptors.',
+    }),
+    maxSglShift: bits(108, 105, 'WQ Maximum SGL Size', {
+      format: 'decimal',
+      capability: 'V3',
+      note: 'A scatter-gather list holds at most 2 to this power entries.',
+    }),
     _r3: reserved(127, 109),
-    occupancyHandle: bits(143, 128, 'WQ Occupancy Interrupt Handle'),
-    occupancyTable: bit(144, 'WQ Occupancy Interrupt Table', { values: INTERRUPT_TABLE }),
+    occupancyHandle: bits(143, 128, 'WQ Occupancy Interrupt Handle', {
+      note: 'Entry or handle of the occupancy interrupt.',
+    }),
+    occupancyTable: bit(144, 'WQ Occupancy Interrupt Table', {
+      values: INTERRUPT_TABLE,
+      note: 'Table that the handle belongs to.',
+    }),
     _r4: reserved(159, 145),
-    occupancyLimit: bits(175, 160, 'WQ Occupancy Limit', { format: 'decimal' }),
+    occupancyLimit: bits(175, 160, 'WQ Occupancy Limit', {
+      format: 'decimal',
+      note: 'Occupancy at which the interrupt fires.',
+    }),
     occupancyInterruptEnable: bit(176, 'WQ Occupancy Interrupt Enable', {
       note: 'Fires when the occupancy is at or below the limit, at once if it already is.',
     }),
     _r5: reserved(191, 177),
-    occupancy: bits(207, 192, 'WQ Occupancy', { access: 'RO', format: 'decimal' }),
+    occupancy: bits(207, 192, 'WQ Occupancy', {
+      access: 'RO',
+      format: 'decimal',
+      note: 'Descriptors that wait; those in an engine do not count.',
+    }),
     occupancyInterruptGenerated: bit(208, 'WQ Occupancy Interrupt Generated', {
       access: 'RW1C',
       note: 'Writing 1 arms the interrupt again.',
@@ -66,7 +101,11 @@ export const WqConfig = defineStructure({
       access: 'RO',
       note: 'Meaningful without configuration support: 1 on a queue that a single guest owns.',
     }),
-    state: bits(223, 222, 'WQ State', { access: 'RO', values: WQ_STATE }),
+    state: bits(223, 222, 'WQ State', {
+      access: 'RO',
+      values: WQ_STATE,
+      note: 'What the queue takes and does now.',
+    }),
     _r7: reserved(255, 224),
     operations: wide(511, 256, 'Operation Configuration', {
       capability: 'OPERATION_CONFIG',
