@@ -4,6 +4,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { LabTools } from '../../services/lab-tools/lab-tools.ts';
 import { resolveAppPaths, type AppPaths } from '../app-paths.ts';
+import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { createLabFiles } from '../labs/lab-files.ts';
 import { UsageError, type CommandInput, type CommandIo, type CommandOption } from './command.ts';
 
@@ -18,6 +19,11 @@ export function appPaths(): AppPaths {
   return resolveAppPaths(import.meta.url);
 }
 
+/** The script engine of this installation. */
+export function loadSandbox(): Uint8Array {
+  return Uint8Array.from(readFileSync(appPaths().sandboxModule));
+}
+
 export function createLabTools(input: CommandInput, io: CommandIo): LabTools {
   const paths = appPaths();
   const given = input.value('labs');
@@ -27,7 +33,8 @@ export function createLabTools(input: CommandInput, io: CommandIo): LabTools {
   }
   return new LabTools({
     labs: createLabFiles(folder),
-    loadSandbox: () => Uint8Array.from(readFileSync(paths.sandboxModule)),
+    loadSandbox,
+    crypto: nodeCrypto,
     ...(given === undefined
       ? {}
       : {

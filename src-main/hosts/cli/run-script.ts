@@ -1,9 +1,9 @@
 /** What commands that run a file have in common: its options, and the run. */
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { runScript, type ScriptRunResult } from '../../services/lab-tools/run-script.ts';
 import type { CommandInput, CommandIo, CommandOption } from './command.ts';
-import { appPaths } from './lab-tools.ts';
+import { nodeCrypto } from '../crypto/node-crypto.ts';
+import { loadSandbox } from './lab-tools.ts';
 import { readTextFile } from './read-file.ts';
 
 export const RUN_OPTIONS: Readonly<Record<string, CommandOption>> = {
@@ -28,18 +28,21 @@ export function runFile(
   io: CommandIo,
 ): ScriptRunResult {
   const machine = input.value('machine');
-  return runScript(() => Uint8Array.from(readFileSync(appPaths().sandboxModule)), {
-    script:
-      file === undefined
-        ? undefined
-        : { path: path.basename(file), text: readTextFile(io.cwd, file) },
-    machine:
-      machine === undefined ? undefined : { path: machine, text: readTextFile(io.cwd, machine) },
-    seed: input.count('seed'),
-    profile: input.value('profile'),
-    actor: input.value('actor'),
-    ports: { onConsole: ({ text }) => io.say(text) },
-  });
+  return runScript(
+    { loadSandbox, crypto: nodeCrypto },
+    {
+      script:
+        file === undefined
+          ? undefined
+          : { path: path.basename(file), text: readTextFile(io.cwd, file) },
+      machine:
+        machine === undefined ? undefined : { path: machine, text: readTextFile(io.cwd, machine) },
+      seed: input.count('seed'),
+      profile: input.value('profile'),
+      actor: input.value('actor'),
+      ports: { onConsole: ({ text }) => io.say(text) },
+    },
+  );
 }
 
 export function sayScriptErrors(io: CommandIo, { report }: ScriptRunResult): void {

@@ -3,18 +3,17 @@
  * the check that it names with the sentence that it promises, every check catches a mutant, and two runs are the same run.
  */
 import type { CheckResult } from '../../protocol/lab-api.ts';
-import type { ScriptEngine } from '../../script/script-runner.ts';
 import { issue, type LabIssue } from '../lab-issue.ts';
 import { LAB_TEXT, type LabPackage } from '../package/lab-package.ts';
 import type { Mutant } from '../package/mutant.ts';
+import type { RunTools } from '../run/lab-run.ts';
 import { scriptTexts, type LabRunChoice } from '../run/run-plan.ts';
 import { countsForPassing, type Check } from '../sdk/check.ts';
 import { CHECKS_FILE, checkDeclarationIssues } from './check-declarations.ts';
 import { firstFailure, runAndGrade, type GradedRun } from './run-and-grade.ts';
 import { networkIssues } from './network-use.ts';
 
-export interface ProofTools {
-  readonly engine: ScriptEngine;
+export interface ProofTools extends RunTools {
   /** Wall-clock time, for the time budget alone. */
   readonly nowMs: () => number;
   /** Longest time one run may take. */
@@ -76,8 +75,9 @@ class LabProver {
 
   #grade(choice: LabRunChoice): GradedRun {
     const started = this.#tools.nowMs();
-    const { engine } = this.#tools;
-    const graded = runAndGrade({ lab: this.#lab, checks: this.#checks, engine, choice });
+    const { engine, crypto } = this.#tools;
+    const tools = { engine, ...(crypto === undefined ? {} : { crypto }) };
+    const graded = runAndGrade({ lab: this.#lab, checks: this.#checks, tools, choice });
     this.#slowest = Math.max(this.#slowest, this.#tools.nowMs() - started);
     return graded;
   }

@@ -1,10 +1,10 @@
 /** Runs a lab's scripts in one version and grades them: the unit of every proof. */
 import type { CheckResult } from '../../protocol/lab-api.ts';
-import type { ScriptEngine, ScriptOutcome } from '../../script/script-runner.ts';
+import type { ScriptOutcome } from '../../script/script-runner.ts';
 import type { LabStatus } from '../grade/lab-status.ts';
 import { labStatus, notRun, runChecks, type Wording } from '../grade/run-checks.ts';
 import type { LabPackage } from '../package/lab-package.ts';
-import { LabRun } from '../run/lab-run.ts';
+import { LabRun, type RunTools } from '../run/lab-run.ts';
 import { planLabRun, type LabRunChoice } from '../run/run-plan.ts';
 import type { Check } from '../sdk/check.ts';
 
@@ -18,14 +18,14 @@ export interface GradedRun {
 export interface GradedRunOptions {
   readonly lab: LabPackage;
   readonly checks: readonly Check[];
-  readonly engine: ScriptEngine;
+  readonly tools: RunTools;
   readonly choice: LabRunChoice;
   readonly wording?: Wording;
 }
 
 /** Scripts that do not even start are an error of the files: no check has anything to say about them. */
-export function runAndGrade({ lab, checks, engine, choice, wording }: GradedRunOptions): GradedRun {
-  const run = new LabRun({ plan: planLabRun(lab, choice), engine });
+export function runAndGrade({ lab, checks, tools, choice, wording }: GradedRunOptions): GradedRun {
+  const run = new LabRun({ plan: planLabRun(lab, choice), ...tools });
   const outcome = run.start();
   const isUnusable = run.problems().some((problem) => problem.severity === 'error');
   if (isUnusable) return { run, outcome, results: notRun(checks, wording), status: 'error' };

@@ -24,7 +24,7 @@ import {
 import type { ConsoleMessage } from '../../script/script-console.ts';
 import type { ScriptValue, SdkModule } from '../../script/sdk/sdk-module.ts';
 import { createSdkModules } from '../../script/sdk/sdk-modules.ts';
-import { Machine, Recorder, type Trace } from '../../sim/index.ts';
+import { Machine, Recorder, type CryptoPort, type Trace } from '../../sim/index.ts';
 import { Actors } from './actors.ts';
 import type { RunPlan } from './run-plan.ts';
 
@@ -32,9 +32,15 @@ import type { RunPlan } from './run-plan.ts';
 const SETTLE_NS = 1_000_000;
 const SETTLE_STEPS = 100_000;
 
-export interface LabRunOptions {
-  readonly plan: RunPlan;
+/** What a run takes from its host. */
+export interface RunTools {
   readonly engine: ScriptEngine;
+  /** Cryptography for devices that offer it; without it they refuse such requests. */
+  readonly crypto?: CryptoPort;
+}
+
+export interface LabRunOptions extends RunTools {
+  readonly plan: RunPlan;
   readonly ports?: Partial<ScriptPorts>;
   readonly limits?: Partial<ScriptLimits>;
   readonly breakpoints?: readonly Breakpoint[];
@@ -60,12 +66,12 @@ export class LabRun {
   #outcome: ScriptOutcome | undefined;
 
   constructor(options: LabRunOptions) {
-    const { plan } = options;
+    const { plan, crypto, traceCapacity: capacity } = options;
     this.plan = plan;
-    const capacity = options.traceCapacity;
     this.machine = new Machine({
       config: plan.machine,
       trace: { mode: 'store', ...(capacity === undefined ? {} : { capacity }) },
+      ...(crypto === undefined ? {} : { crypto }),
     });
     this.recorder = new Recorder(this.machine);
     this.kernel = createKernel({

@@ -78,7 +78,7 @@ async function prove(tools: LabTools, lab: LabPackage, nowMs: () => number): Pro
     const message = error instanceof Error ? error.message : String(error);
     return { ...NOTHING, issues: [issue('schema', CHECKS_PATH, message)] };
   }
-  return proveLab(lab, checks, { engine: tools.engine, nowMs });
+  return proveLab(lab, checks, { ...tools.runTools, nowMs });
 }
 
 function problemOf({ code, message, path, hint }: LabIssue): LabProblem {

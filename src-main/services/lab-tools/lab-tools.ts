@@ -10,12 +10,9 @@ import { findLab, labNames, loadCourse, type Course } from '../../labs-engine/pa
 import type { LabPackage, LoadedLab } from '../../labs-engine/package/lab-package.ts';
 import type { Check } from '../../labs-engine/sdk/index.ts';
 import { checksOf } from '../../labs-engine/grade/check-registry.ts';
-import {
-  createScriptEngine,
-  type LoadWasm,
-  type ScriptEngine,
-} from '../../script/script-runner.ts';
-import type { LabSource } from '../ports.ts';
+import type { RunTools } from '../../labs-engine/run/lab-run.ts';
+import { createScriptEngine, type LoadWasm } from '../../script/script-runner.ts';
+import type { CryptoPort, LabSource } from '../ports.ts';
 import { VIEW_PARAM_NAMES } from '../view-vocabulary.ts';
 
 /** Gives the module behind a lab's `checks.ts`, for labs that are not bundled with the app. */
@@ -24,6 +21,7 @@ export type LoadChecksModule = (folder: string, path: string) => Promise<unknown
 export interface LabToolsOptions {
   readonly labs: LabSource;
   readonly loadSandbox: LoadWasm;
+  readonly crypto?: CryptoPort;
   /** Absent: only checks that come with the app are known. */
   readonly loadChecksModule?: LoadChecksModule;
 }
@@ -31,12 +29,17 @@ export interface LabToolsOptions {
 export const CHECKS_PATH = 'checks.ts';
 
 export class LabTools {
-  readonly engine: ScriptEngine;
+  /** What runs take from the host. */
+  readonly runTools: RunTools;
   readonly course: Course;
   readonly #loadChecksModule: LoadChecksModule | undefined;
 
   constructor(options: LabToolsOptions) {
-    this.engine = createScriptEngine(options.loadSandbox);
+    const { crypto } = options;
+    this.runTools = {
+      engine: createScriptEngine(options.loadSandbox),
+      ...(crypto === undefined ? {} : { crypto }),
+    };
     this.course = loadCourse(options.labs, { views: VIEW_IDS, viewParams: VIEW_PARAM_NAMES });
     this.#loadChecksModule = options.loadChecksModule;
   }

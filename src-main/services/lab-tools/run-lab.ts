@@ -61,7 +61,7 @@ export async function runLab(tools: LabTools, request: RunLabRequest): Promise<L
   const { run, results, status } = runAndGrade({
     lab,
     checks,
-    engine: tools.engine,
+    tools: tools.runTools,
     choice: { seed, profile, texts },
   });
   return {

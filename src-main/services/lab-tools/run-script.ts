@@ -9,8 +9,8 @@ import {
 } from '../../labs-engine/package/machine-variants.ts';
 import { LabRun } from '../../labs-engine/run/lab-run.ts';
 import { planRun, type PlannedScript } from '../../labs-engine/run/run-plan.ts';
-import type { ScriptPorts } from '../../script/script-runner.ts';
-import { createScriptEngine, type LoadWasm } from '../../script/script-runner.ts';
+import { createScriptEngine, type LoadWasm, type ScriptPorts } from '../../script/script-runner.ts';
+import type { CryptoPort } from '../ports.ts';
 import { DEFAULT_MACHINE } from './default-machine.ts';
 import { isUnusable, numbersOf, type RunNumbers } from './run-numbers.ts';
 
@@ -26,6 +26,11 @@ export interface ScriptRunRequest {
   readonly ports?: Partial<ScriptPorts>;
 }
 
+export interface ScriptHost {
+  readonly loadSandbox: LoadWasm;
+  readonly crypto?: CryptoPort;
+}
+
 export interface ScriptRunReport extends RunNumbers {
   readonly status: 'pass' | 'fail' | 'error';
 }
@@ -36,13 +41,14 @@ export interface ScriptRunResult {
 }
 
 /** `pass`: it ran to its end; `fail`: it threw or was stopped; `error`: it could not start. */
-export function runScript(loadSandbox: LoadWasm, request: ScriptRunRequest): ScriptRunResult {
+export function runScript(host: ScriptHost, request: ScriptRunRequest): ScriptRunResult {
   const { script, seed = 1, ports } = request;
   const actor = oneOf('actor', request.actor ?? 'host-driver', ACTORS);
   const scripts: readonly PlannedScript[] =
     script === undefined ? [] : [{ path: script.path, text: script.text, actor }];
   const run = new LabRun({
-    engine: createScriptEngine(loadSandbox),
+    engine: createScriptEngine(host.loadSandbox),
+    ...(host.crypto === undefined ? {} : { crypto: host.crypto }),
     plan: planRun({
       machine: machineOf(request.machine, seed),
       seed,

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { LabRun } from '../../../src-main/labs-engine/run/lab-run.ts';
 import { planRun } from '../../../src-main/labs-engine/run/run-plan.ts';
@@ -70,6 +72,18 @@ beforeAll(() => {
 
 const lineOf = (text: string): number =>
   DRIVER.split('\n').findIndex((line) => line.includes(text)) + 1;
+
+describe('event kinds of the SDK', () => {
+  it('are those of every block', () => {
+    const folder = path.resolve(import.meta.dirname, '../../../src-main/spec/events');
+    const blocks = readdirSync(folder)
+      .filter((name) => name !== 'event.ts')
+      .map((name) =>
+        name.replace('.ts', '').replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase()),
+      );
+    expect(Object.keys(events).toSorted()).toEqual(blocks.toSorted());
+  });
+});
 
 describe('questions about the trace', () => {
   it('are by kind and field', () => {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -179,7 +179,7 @@ describe('inspect', () => {
 });
 
 describe('the program itself', () => {
-  const spawn = (...words: readonly string[]): ReturnType<typeof spawnSync<string>> =>
+  const spawn = (...words: readonly string[]): SpawnSyncReturns<string> =>
     spawnSync(process.execPath, [path.join(root, 'src-main/hosts/cli/main.ts'), ...words], {
       cwd: folder,
       encoding: 'utf8',
