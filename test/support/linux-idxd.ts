@@ -7,6 +7,7 @@ import type { IdxdWq } from '../../src-main/linux/idxd/wq.ts';
 import type { PciDev } from '../../src-main/linux/pci/pci-dev.ts';
 import { parseBdf } from '../../src-main/linux/pci/pci-scan.ts';
 import { AnyDescriptor } from '../../src-main/spec/dsa/descriptor.ts';
+import { COMMAND } from '../../src-main/spec/dsa/commands.ts';
 import { MoveDescriptor } from '../../src-main/spec/dsa/operation-descriptors.ts';
 import { OPCODE } from '../../src-main/spec/dsa/operations.ts';
 import { VFIO_EXTENSIONS as E } from '../../src-main/spec/vfio/ioctl-numbers.ts';
@@ -213,3 +214,42 @@ export function bytesOfWords(words: Uint32Array): Uint8Array {
 }
 
 export const BAR = { registers: 0, portals: 2, config: 7 } as const;
+
+const CMD_OFFSET = 0xa0;
+const CMDSTATUS_OFFSET = 0xa8;
+const COMMAND_REGISTER = 4;
+
+/** Memory decoding and bus mastering, as a guest's firmware and driver switch them on. */
+export function becomeMaster(open: OpenVdev): void {
+  open.user.writeValue(open.fd, BAR.config, COMMAND_REGISTER, 2, 6);
+}
+
+/** Gives a command as the guest does: its error code and result. */
+export function vdevCommand(
+  open: OpenVdev,
+  code: number,
+  operand = 0,
+): { readonly error: number; readonly result: number } {
+  const value = ((code << 20) | operand) >>> 0;
+  open.user.writeValue(open.fd, BAR.registers, CMD_OFFSET, 4, value);
+  const status = open.user.readValue(open.fd, BAR.registers, CMDSTATUS_OFFSET, 4);
+  return { error: status & 0xff, result: (status >>> 8) & 0xffff };
+}
+
+/** Bus mastering, Enable Device, Enable WQ. */
+export function startVdev(open: OpenVdev): void {
+  becomeMaster(open);
+  must(-vdevCommand(open, COMMAND.enableDevice).error, 'Enable Device');
+  must(-vdevCommand(open, COMMAND.enableWq).error, 'Enable WQ');
+}
+
+/** Address in the VMM where a portal page of the VDEV is mapped, or a negative error number. */
+export function mapPortal(open: OpenVdev, page: 0 | 1): number {
+  return open.user.mmap(open.fd, BAR.portals * 2 ** 40 + page * 4096);
+}
+
+/** Completion status at an offset of the user's memory, 0 while there is none. */
+export function statusAt(open: OpenVdev, offset: number): number {
+  const bytes = open.user.process.mm.read(open.memory + offset, 1);
+  return typeof bytes === 'number' ? bytes : (bytes[0] ?? 0);
+}

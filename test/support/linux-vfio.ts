@@ -253,6 +253,10 @@ export class VfioUser {
     return rc < 0 ? rc : into;
   }
 
+  write(device: number, index: number, offset: number, from: Uint8Array): number {
+    return this.kernel.calls.pwrite(this.process, device, from, index * 2 ** 40 + offset);
+  }
+
   /** A little-endian value of 1, 2, 4 or 8 bytes from a region, or a negative error number. */
   readValue(device: number, index: number, offset: number, bytes: number): number {
     const read = this.read(device, index, offset, bytes);

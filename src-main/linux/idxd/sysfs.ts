@@ -197,9 +197,10 @@ function wqLimit(
 const MODES: readonly WqMode[] = ['shared', 'dedicated'];
 const TYPES: readonly WqType[] = ['none', 'kernel', 'user', 'mdev'];
 
-function wqAttributes(idxd: IdxdDevice, wq: IdxdWq): Attributes {
+/** What decides where a queue's descriptors go and who may put them there. */
+function wqPlacement(idxd: IdxdDevice, wq: IdxdWq): Attributes {
   const { config } = wq;
-  const { gencap, wqcap } = idxd.capabilities;
+  const { wqcap } = idxd.capabilities;
   return {
     group_id: groupId(
       idxd,
@@ -261,6 +262,14 @@ function wqAttributes(idxd: IdxdDevice, wq: IdxdWq): Attributes {
           config.priority = value;
         }),
     ),
+  };
+}
+
+/** What a queue is for, what its descriptors may ask for, and how it is doing. */
+function wqUse(idxd: IdxdDevice, wq: IdxdWq): Attributes {
+  const { config } = wq;
+  const { gencap, wqcap } = idxd.capabilities;
+  return {
     type: wqSetting(
       wq,
       () => config.type,
@@ -377,7 +386,7 @@ export function addIdxdSysfs(idxd: IdxdDevice): void {
   };
   idxd.groups.forEach((group) => add(group.name, groupAttributes(idxd, group)));
   idxd.engines.forEach((engine) => add(engine.name, engineAttributes(idxd, engine)));
-  idxd.wqs.forEach((wq) => add(wq.name, wqAttributes(idxd, wq)));
+  idxd.wqs.forEach((wq) => add(wq.name, { ...wqPlacement(idxd, wq), ...wqUse(idxd, wq) }));
 }
 
 export function removeIdxdSysfs(idxd: IdxdDevice): void {

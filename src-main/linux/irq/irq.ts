@@ -120,17 +120,17 @@ export class Irqs {
 
   /** An interrupt whose message is composed and stored, masked until it is requested; or a negative error number. */
   alloc(request: IrqRequest): number {
-    const cpu = request.cpu ?? 0;
     const handle = this.#remapping?.alloc(request.rid) ?? -1;
     if (this.#remapping !== null && IS_ERR(handle)) {
       return handle;
     }
     const irq = this.#core.nextId('irq', FIRST_IRQ);
-    const vector = this.allocVector(cpu, (n) => this.#handle(n), `irq${irq}`, irq);
-    if (IS_ERR(vector)) {
+    const place = this.#allocAnyVector(irq, request.cpu);
+    if (IS_ERR(place)) {
       this.#remapping?.free(handle);
-      return vector;
+      return place;
     }
+    const { cpu, vector } = place;
     const desc: IrqDesc = {
       irq,
       chip: request.chip,
@@ -162,6 +162,21 @@ export class Irqs {
     }
     this.#descs.delete(irq);
     this.#core.publish(`irq/${irq}`, undefined);
+  }
+
+  /** A vector of the wanted CPU, or of the first that has one left. */
+  #allocAnyVector(
+    irq: number,
+    wanted: number | undefined,
+  ): { readonly cpu: number; readonly vector: number } | number {
+    const all = Array.from({ length: this.#core.hw.config.cpus }, (_, cpu) => cpu);
+    for (const cpu of wanted === undefined ? all : [wanted]) {
+      const vector = this.allocVector(cpu, (n) => this.#handle(n), `irq${irq}`, irq);
+      if (!IS_ERR(vector)) {
+        return { cpu, vector };
+      }
+    }
+    return -ENOSPC;
   }
 
   /** A vector of a CPU for the kernel's own use, or -ENOSPC. */

@@ -3,8 +3,8 @@
  * VT-d 5.10 section 6.5.3.3 in their order.
  *
  * Tear-down: P=0; PASID cache; IOTLB (PASID-selective for first-stage and pass-through entries, domain-selective for
- * second-stage and nested ones); device TLB; rest of the entry, or FPD alone where late faults shall stay silent; page
- * requests on their way.
+ * second-stage and nested ones); device TLB; rest of the entry; page requests on their way. FPD goes with P and stays
+ * where late faults shall be silent.
  */
 import { ADDRESS_WIDTHS } from '../../../spec/vtd/address-width.ts';
 import { FSPM, PGTT, PasidTableEntry } from '../../../spec/vtd/pasid-table-entry.ts';
@@ -98,6 +98,7 @@ export class PasidSetup {
     }
     const words = table.readWords(pasid);
     PasidTableEntry.set(words, 'P', 0);
+    PasidTableEntry.set(words, 'FPD', Number(keepsSilent));
     table.writeWords(pasid, words);
     if (this.#unit.core.defends('pasid-teardown-flush')) {
       this.#unit.queue.submit([
