@@ -64,6 +64,7 @@ import { PageAllocator } from './mm/page-allocator.ts';
 import { Processes } from './mm/process.ts';
 import { UserPages } from './mm/user-pages.ts';
 import { Io } from './pci/io.ts';
+import { PciIov } from './pci/iov.ts';
 import { Msix } from './pci/msix.ts';
 import { Pci, type PciDriver } from './pci/pci.ts';
 import { SystemCalls } from './uapi/system-calls.ts';
@@ -84,6 +85,7 @@ export class Kernel {
   readonly irqs: Irqs;
   readonly bypass: IrqBypass;
   readonly pci: Pci;
+  readonly iov: PciIov;
   readonly msix: Msix;
   readonly io: Io;
   readonly iommu: Iommu;
@@ -113,6 +115,7 @@ export class Kernel {
     this.irqs = new Irqs(core);
     this.bypass = new IrqBypass(core);
     this.pci = new Pci(core, this.sysfs);
+    this.iov = new PciIov(core, this.sysfs, this.pci);
     this.io = new Io(core);
     this.msix = new Msix(core, this.pci.config, this.irqs);
     this.pasids = new PasidPool(core);

@@ -16,6 +16,7 @@ import type { Sva } from '../iommu/sva.ts';
 import type { IrqBypass } from '../irq/irq-bypass.ts';
 import type { Irqs } from '../irq/irq.ts';
 import type { Mdev } from '../mdev/mdev.ts';
+import type { PciIov } from '../pci/iov.ts';
 import type { Msix } from '../pci/msix.ts';
 import type { PciDev } from '../pci/pci-dev.ts';
 import { PCI_REGS } from '../pci/pci-regs.ts';
@@ -35,6 +36,7 @@ export interface IdxdParts {
   readonly sysfs: Sysfs;
   readonly nodes: DeviceNodes;
   readonly pci: Pci;
+  readonly iov: PciIov;
   readonly msix: Msix;
   readonly irqs: Irqs;
   readonly bypass: IrqBypass;
@@ -80,6 +82,7 @@ export class Idxd {
       id_table: DEVICE_IDS.map((device) => ({ vendor: PCI_REGS.PCI_VENDOR_ID_INTEL, device })),
       probe: (dev) => this.#probe(dev),
       remove: (dev) => this.#remove(dev),
+      sriov_configure: (dev, count) => this.#configureSriov(dev, count),
     };
     exportSymbols<Idxd>(parts.core, this, {
       calls: [
@@ -262,6 +265,16 @@ export class Idxd {
     this.#devices.delete(dev);
     core.publish(`idxd/${dev.name}`, undefined);
     idxd.wqs.forEach((wq) => core.publish(`idxd/${dev.name}/wq${wq.id}`, undefined));
+  }
+
+  #configureSriov(dev: PciDev, count: number): number {
+    const { iov } = this.#parts;
+    if (count === 0) {
+      iov.pci_disable_sriov(dev);
+      return 0;
+    }
+    const result = iov.pci_enable_sriov(dev, count);
+    return result < 0 ? result : count;
   }
 
   /** Where the IOMMU driver leaves the features of functions to their own drivers. */

@@ -23,6 +23,8 @@ export interface PciDeviceId {
 /** `struct pci_driver`. */
 export interface PciDriver extends Driver<PciDev> {
   readonly id_table: readonly PciDeviceId[];
+  /** `echo n > sriov_numvfs`: n virtual functions, 0 for none. */
+  sriov_configure?(dev: PciDev, count: number): number;
 }
 
 /** Told when a function comes, goes, or changes how it takes part in translation. */
