@@ -3,6 +3,7 @@
  * plain configuration that the simulation takes.
  */
 import * as v from 'valibot';
+import type { KernelParams } from '../../linux/core/params.ts';
 import { parseBdf } from '../../spec/pcie/requester-id.ts';
 import { CAPABILITY_PROFILES } from '../../spec/vtd/capability-profile.ts';
 import { deviceOptionsSchema } from './device-options.ts';
@@ -90,7 +91,12 @@ const Kernel = v.strictObject({
   first_stage: v.boolean(),
   allow_unsafe_interrupts: v.boolean(),
   dma_entry_limit: Count,
-});
+  noncoherent_devices: v.array(v.string()),
+  modules: v.array(v.picklist(['idxd'])),
+  idxd_sva: v.boolean(),
+  remove_interval_ns: Count,
+  poll_timeout_ns: Count,
+} satisfies Record<keyof KernelParams, v.GenericSchema>);
 
 export const MachineSchema = v.pipe(
   v.strictObject({
