@@ -236,10 +236,11 @@ export class DsaDriver {
     return this.device.blockWrite(BAR2, wq * 0x4000 + page * 0x1000, words, how);
   }
 
-  /** Runs everything that is due within a limit of simulated time. */
-  run(limitNs = LONG_NS): void {
-    const end = this.queue.nowNs + limitNs;
+  /** Lets simulated time pass, by default a long one, and everything due in it happen. */
+  run(durationNs = LONG_NS): void {
+    const end = this.queue.nowNs + durationNs;
     while (this.queue.runNext(end));
+    this.queue.advanceTo(end);
   }
 
   /** Submits, runs, and gives the completion record at the descriptor's record address. */

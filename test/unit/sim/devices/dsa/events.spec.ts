@@ -7,7 +7,13 @@ import { FLAG } from '../../../../../src-main/spec/dsa/descriptor.ts';
 import { IdptEntry } from '../../../../../src-main/spec/dsa/inter-domain.ts';
 import { OPCODE } from '../../../../../src-main/spec/dsa/operations.ts';
 import type { WqMigrationState } from '../../../../../src-main/sim/devices/dsa/wq-migration.ts';
-import { DEDICATED, DsaDriver, RECORD, SHARED, descriptor } from '../../../../support/dsa-driver.ts';
+import {
+  DEDICATED,
+  DsaDriver,
+  RECORD,
+  SHARED,
+  descriptor,
+} from '../../../../support/dsa-driver.ts';
 
 const KINDS = [...Object.values(dsaEvents), ...Object.values(pcieEvents)];
 const MOVE = { source: 0x1_0000n, destination: 0x8_0000n, size: 64, recordAddress: 0x2000n };
@@ -18,17 +24,30 @@ function collect(driver: DsaDriver): readonly string[] {
 }
 
 function busyLife(): readonly string[] {
-  const driver = new DsaDriver().setUp([{ ...DEDICATED, blockOnFault: 1, occupancyInterruptEnable: 1 }, SHARED]);
+  const driver = new DsaDriver().setUp([
+    { ...DEDICATED, blockOnFault: 1, occupancyInterruptEnable: 1 },
+    SHARED,
+  ]);
   driver.write(0x400, 8 | (1 << 12));
   driver.write(0x200c, 0);
   driver.port.unmap(1, 0x1_0000);
-  driver.submit(0, descriptor(OPCODE.memoryMove, { ...MOVE }, RECORD | FLAG.blockOnFault | FLAG.requestInterrupt));
+  driver.submit(
+    0,
+    descriptor(OPCODE.memoryMove, { ...MOVE }, RECORD | FLAG.blockOnFault | FLAG.requestInterrupt),
+  );
   driver.submit(0, descriptor(OPCODE.drain, { recordAddress: 0x3000n }, RECORD));
   driver.run(50_000);
   driver.port.map(1, 0x1_0000);
   driver.device.pageResponse(1, 0, 0);
   driver.device.pageResponse(1, 9, 0);
-  driver.device.atsInvalidate({ itag: 0, pasid: 1, isGlobal: false, high: 0, low: 0, sizeShift: 64 });
+  driver.device.atsInvalidate({
+    itag: 0,
+    pasid: 1,
+    isGlobal: false,
+    high: 0,
+    low: 0,
+    sizeShift: 64,
+  });
   const fenced = descriptor(OPCODE.noop, {}, FLAG.fence);
   [descriptor(0x3f), fenced].forEach((member, i) => {
     driver.fill(0x6_0000 + i * 64, new Uint8Array(member.buffer));
@@ -55,7 +74,10 @@ function busyLife(): readonly string[] {
 }
 
 function badLife(): readonly string[] {
-  const driver = new DsaDriver({ config: { interruptHandles: 2 } }).setUp([DEDICATED], { ats: false, pri: false });
+  const driver = new DsaDriver({ config: { interruptHandles: 2 } }).setUp([DEDICATED], {
+    ats: false,
+    pri: false,
+  });
   driver.port.breakPage(0x8_0000);
   driver.execute(descriptor(OPCODE.memoryMove, MOVE, RECORD));
   driver.device.revokeInterruptHandles();
@@ -82,8 +104,11 @@ describe('trace records', () => {
     expect(seen).toContain(kind);
   });
 
-  it.each(KINDS.map((kind) => [kind.kind, kind] as const))('%s teaches in whole sentences', (_, kind) => {
-    expect(kind.meaning).toMatch(/^[A-Z0-9].*\.$/);
-    expect(kind.template).not.toMatch(/\.$/);
-  });
+  it.each(KINDS.map((kind) => [kind.kind, kind] as const))(
+    '%s teaches in whole sentences',
+    (_, kind) => {
+      expect(kind.meaning).toMatch(/^[A-Z0-9].*\.$/);
+      expect(kind.template).not.toMatch(/\.$/);
+    },
+  );
 });
