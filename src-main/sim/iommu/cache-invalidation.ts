@@ -19,7 +19,9 @@ const SID_MASKS = [0xffff, 0xfffb, 0xfff9, 0xfff8] as const;
 /** Second-stage and pass-through entries, and every entry of legacy mode. */
 function isSecondStage(flags: number): boolean {
   const pgtt = pgttOfFlags(flags);
-  return (flags & IOTLB_FLAG.legacy) !== 0 || pgtt === PGTT.secondStage || pgtt === PGTT.passThrough;
+  return (
+    (flags & IOTLB_FLAG.legacy) !== 0 || pgtt === PGTT.secondStage || pgtt === PGTT.passThrough
+  );
 }
 
 export class CacheInvalidation {
@@ -53,7 +55,10 @@ export class CacheInvalidation {
     }
     const wanted = did & this.#domainMask;
     return contextCache.invalidate(
-      (_rid, _unused, at) => ((contextCache.words[at + LEGACY_DID.word] as number) & LEGACY_DID.mask) >>> LEGACY_DID.shift === wanted,
+      (_rid, _unused, at) =>
+        ((contextCache.words[at + LEGACY_DID.word] as number) & LEGACY_DID.mask) >>>
+          LEGACY_DID.shift ===
+        wanted,
     );
   }
 
@@ -79,7 +84,9 @@ export class CacheInvalidation {
     const { pasidCache } = this.#translation.structures;
     const wanted = did & this.#domainMask;
     return pasidCache.invalidate(
-      (_rid, _pasid, at) => ((pasidCache.words[at + ENTRY_DID.word] as number) & ENTRY_DID.mask) >>> ENTRY_DID.shift === wanted,
+      (_rid, _pasid, at) =>
+        ((pasidCache.words[at + ENTRY_DID.word] as number) & ENTRY_DID.mask) >>> ENTRY_DID.shift ===
+        wanted,
     );
   }
 
@@ -89,7 +96,8 @@ export class CacheInvalidation {
     return pasidCache.invalidate(
       (_rid, cached, at) =>
         cached === pasid &&
-        ((pasidCache.words[at + ENTRY_DID.word] as number) & ENTRY_DID.mask) >>> ENTRY_DID.shift === wanted,
+        ((pasidCache.words[at + ENTRY_DID.word] as number) & ENTRY_DID.mask) >>> ENTRY_DID.shift ===
+          wanted,
     );
   }
 
@@ -113,12 +121,23 @@ export class CacheInvalidation {
   }
 
   /** `sizeShift` is 12 plus the address mask. */
-  iotlbPage(did: number, high: number, low: number, sizeShift: number, isLeafOnly: boolean): number {
+  iotlbPage(
+    did: number,
+    high: number,
+    low: number,
+    sizeShift: number,
+    isLeafOnly: boolean,
+  ): number {
     const t = this.#translation;
     const wanted = did & this.#domainMask;
     return (
       t.iotlb.invalidate((flags, cached) => cached === wanted && !isSecondStage(flags)) +
-      t.iotlb.invalidateRange(high, low, sizeShift, (flags, cached) => cached === wanted && isSecondStage(flags)) +
+      t.iotlb.invalidateRange(
+        high,
+        low,
+        sizeShift,
+        (flags, cached) => cached === wanted && isSecondStage(flags),
+      ) +
       t.firstStageCache.invalidate(wanted, undefined) +
       (isLeafOnly ? 0 : t.secondStageCache.invalidateRange(wanted, undefined, high, low, sizeShift))
     );
@@ -133,7 +152,14 @@ export class CacheInvalidation {
     );
   }
 
-  pasidIotlbPage(did: number, pasid: number, high: number, low: number, sizeShift: number, isLeafOnly: boolean): number {
+  pasidIotlbPage(
+    did: number,
+    pasid: number,
+    high: number,
+    low: number,
+    sizeShift: number,
+    isLeafOnly: boolean,
+  ): number {
     const t = this.#translation;
     const wanted = did & this.#domainMask;
     return (
@@ -141,7 +167,8 @@ export class CacheInvalidation {
         high,
         low,
         sizeShift,
-        (flags, cached, effective) => cached === wanted && effective === pasid && !isSecondStage(flags),
+        (flags, cached, effective) =>
+          cached === wanted && effective === pasid && !isSecondStage(flags),
       ) + (isLeafOnly ? 0 : t.firstStageCache.invalidateRange(wanted, pasid, high, low, sizeShift))
     );
   }

@@ -70,13 +70,28 @@ export class DeviceTlbRequests implements EventTarget, Snapshotable<DeviceTlbReq
   }
 
   /** Sends one invalidation; a tag must be free. `sizeShift` 64 means everything. */
-  send(rid: number, pasid: number, isGlobal: boolean, high: number, low: number, sizeShift: number): void {
+  send(
+    rid: number,
+    pasid: number,
+    isGlobal: boolean,
+    high: number,
+    low: number,
+    sizeShift: number,
+  ): void {
     const itag = this.#owners.indexOf(-1);
     this.#owners[itag] = rid;
     this.#counts[itag] = 0;
     const generation = ((this.#generations[itag] as number) + 1) | 0;
     this.#generations[itag] = generation;
-    const seq = this.#trace.record(DEVICE_TLB_REQUESTED, this.#source, rid, itag, pasid, bigOf(high, low), sizeShift);
+    const seq = this.#trace.record(
+      DEVICE_TLB_REQUESTED,
+      this.#source,
+      rid,
+      itag,
+      pasid,
+      bigOf(high, low),
+      sizeShift,
+    );
     const saved = this.#trace.enter(seq);
     this.#queue.schedule(INVALIDATION_TIMEOUT_NS, this.#target, OP_TIMEOUT, itag, generation);
     this.#port.invalidate(rid, itag, pasid, isGlobal, high, low, sizeShift);

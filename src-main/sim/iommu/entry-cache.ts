@@ -53,7 +53,11 @@ export class EntryCache implements Snapshotable<EntryCacheState> {
     const stride = this.#stride;
     const first = this.#setOf(keyA, keyB);
     for (let at = first; at < first + WAYS * stride; at += stride) {
-      if (((words[at] as number) & VALID) !== 0 && words[at + 1] === keyA && words[at + 2] === keyB) {
+      if (
+        ((words[at] as number) & VALID) !== 0 &&
+        words[at + 1] === keyA &&
+        words[at + 2] === keyB
+      ) {
         words[at + 3] = ++this.#clock;
         return at + HEADER;
       }
@@ -66,7 +70,15 @@ export class EntryCache implements Snapshotable<EntryCacheState> {
     return (this.words[index - HEADER] as number) >>> 1;
   }
 
-  fill(keyA: number, keyB: number, from: Uint32Array, offset: number, flags: number): void {
+  /** Keeps the first `count` words of an entry; the rest reads as zero. */
+  fill(
+    keyA: number,
+    keyB: number,
+    from: Uint32Array,
+    offset: number,
+    flags: number,
+    count = this.#entryWords,
+  ): void {
     if (this.words.length === 0) {
       return;
     }
@@ -92,7 +104,7 @@ export class EntryCache implements Snapshotable<EntryCacheState> {
     words[best + 2] = keyB;
     words[best + 3] = ++this.#clock;
     for (let i = 0; i < this.#entryWords; i++) {
-      words[best + HEADER + i] = from[offset + i] as number;
+      words[best + HEADER + i] = i < count ? (from[offset + i] as number) : 0;
     }
   }
 

@@ -6,7 +6,12 @@ import { REQUEST_CLASSES, type FaultResponse } from '../../spec/vtd/fault-reason
 import { allFaultReasons, isFaultRecorded } from '../../spec/vtd/faults.ts';
 
 /** Index of a request's class in `REQUEST_CLASSES`. */
-export const REQUEST_CLASS = { untranslated: 0, translation: 2, translated: 4, pageRequest: 6 } as const;
+export const REQUEST_CLASS = {
+  untranslated: 0,
+  translation: 2,
+  translated: 4,
+  pageRequest: 6,
+} as const;
 
 export const RESPONSE = { none: 0, UR: 1, CA: 2, S0: 3, Seff: 4, IR: 5 } as const satisfies Record<
   FaultResponse | 'none',

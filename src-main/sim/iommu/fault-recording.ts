@@ -12,7 +12,6 @@ import { pieceMask, pieceOf } from './piece.ts';
 import type { EventMessageSource, FaultReport, FaultSink } from './ports.ts';
 import type { UnitLimits } from './unit-limits.ts';
 
-
 const PFO = pieceMask(FSTS_REG, 'PFO');
 const PPF = pieceMask(FSTS_REG, 'PPF');
 const FRI = pieceOf(FSTS_REG, 'FRI');
@@ -39,7 +38,11 @@ export interface FaultRecordingState {
 export class FaultRecording implements FaultSink, Snapshotable<FaultRecordingState> {
   /** Status bits of FSTS_REG that raise the fault event or hold it back. */
   static readonly statusMask =
-    PFO | PPF | pieceMask(FSTS_REG, 'IQE') | pieceMask(FSTS_REG, 'ICE') | pieceMask(FSTS_REG, 'ITE');
+    PFO |
+    PPF |
+    pieceMask(FSTS_REG, 'IQE') |
+    pieceMask(FSTS_REG, 'ICE') |
+    pieceMask(FSTS_REG, 'ITE');
 
   readonly #registers: RegisterFile;
   readonly #limits: UnitLimits;
@@ -156,7 +159,10 @@ export class FaultRecording implements FaultSink, Snapshotable<FaultRecordingSta
     for (let i = 0; i < this.#limits.capability.faultRecordCount; i++) {
       const offset = this.#recordOffset(i);
       const isUsed = (this.#registers.peek32(offset + FAULT_WORD * 4) & FAULT_BIT) !== 0;
-      if (isUsed && (this.#registers.peek32(offset + SID.word * 4) & SID.mask) >>> SID.shift === rid) {
+      if (
+        isUsed &&
+        (this.#registers.peek32(offset + SID.word * 4) & SID.mask) >>> SID.shift === rid
+      ) {
         return true;
       }
     }

@@ -6,11 +6,12 @@
  *
  * Order at one level: read, present, reserved bits, address range of the entry (nested). At the leaf: user right, write
  * right, accessed and dirty flags of the path, second stage of the output. The specification lets hardware set A even
- * when the request is refused later; this model sets flags only for requests that pass the first-stage checks.
+ * when the request is refused later; this model sets flags only for requests that pass the first-stage checks. D is set
+ * last, when nothing can refuse the write any more (section 3.6.2).
  */
 import { numberOf } from '../../bits/u64.ts';
 import { FirstStage4KLeaf } from '../../spec/paging/first-stage-entry.ts';
-import { NO_MEMORY, type PhysicalMemory } from '../memory/physical-memory.ts';
+import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import { pieceMask } from './piece.ts';
 import { secondStageFault } from './second-stage-fault.ts';
 import { WALK, indexAt, type SecondStageWalk } from './second-stage-walk.ts';
@@ -24,6 +25,10 @@ const ACCESSED = pieceMask(FirstStage4KLeaf, 'A');
 const DIRTY = pieceMask(FirstStage4KLeaf, 'D');
 const EXTENDED_ACCESSED = pieceMask(FirstStage4KLeaf, 'EA');
 const PAGE_SIZE = 1 << 7;
+const RIGHTS = WRITE | USER;
+/** Address bits of an entry, by half. */
+const ADDRESS_HIGH = 0xf_ffff;
+const ADDRESS_LOW = ~0xfff;
 
 /** Fault reasons of the first stage, section 7.1.3 (SFS.1 to SFS.10, SGN.2, SGN.6). */
 const FAULT = {
@@ -67,14 +72,11 @@ export class FirstStageWalk {
   outHigh = 0;
   outLow = 0;
   shift = 12;
-  /** Rights of the first stage alone, before the requester's privilege is looked at. */
-  isUser = false;
-  isWritable = false;
-  /** Rights of the second stage of the output; both true when not nested. */
-  ssRead = true;
-  ssWrite = true;
-  ssSnooped = false;
-  isDirty = false;
+  /** R/W and U/S that all levels of the first stage grant, at their places in an entry. */
+  rights = 0;
+  /** Low half of the first-stage entry that maps the page. */
+  leafLow = 0;
+  /** Level at which the walk ended. */
   level = 0;
 
   recorder: WalkRecorder | null = null;
@@ -94,6 +96,19 @@ export class FirstStageWalk {
     this.#memory = memory;
     this.#limits = limits;
     this.#secondStage = secondStage;
+  }
+
+  get isUser(): boolean {
+    return (this.rights & USER) !== 0;
+  }
+
+  get isWritable(): boolean {
+    return (this.rights & WRITE) !== 0;
+  }
+
+  /** D of the first-stage leaf, as found or as set by `updateFlags` or `commitDirty`. */
+  get isDirty(): boolean {
+    return (this.leafLow & DIRTY) !== 0;
   }
 
   /** Reads the path down to the leaf. The input is canonical. */
@@ -135,7 +150,7 @@ export class FirstStageWalk {
         entryLow = this.#secondStage.outLow;
       }
       const at = memory.locate(entryHigh, entryLow);
-      if (at === NO_MEMORY) {
+      if (at < 0) {
         this.#record(p, level, entryHigh, entryLow, high, low, false);
         return level === p.levels ? FAULT.rootReadError : FAULT.readError;
       }
@@ -150,10 +165,13 @@ export class FirstStageWalk {
       }
       const isLeaf = level === 1 || (level <= 3 && (valueLow & PAGE_SIZE) !== 0);
       const kind = level * 2 + (isLeaf ? 1 : 0);
-      if (((valueLow & (lowMasks[kind] as number)) | (valueHigh & (highMasks[kind] as number))) !== 0) {
+      if (
+        ((valueLow & (lowMasks[kind] as number)) | (valueHigh & (highMasks[kind] as number))) !==
+        0
+      ) {
         return FAULT.reservedBits;
       }
-      baseHigh = valueHigh & 0xf_ffff;
+      baseHigh = valueHigh & ADDRESS_HIGH;
       if (isNested && baseHigh >= p.ssHighLimit) {
         return FAULT.addressRange;
       }
@@ -167,18 +185,12 @@ export class FirstStageWalk {
         this.shift = shift;
         this.outHigh = baseHigh;
         this.outLow = (valueLow & ~offset) | (low & offset);
-        this.isUser = (rights & USER) !== 0;
-        this.isWritable = (rights & WRITE) !== 0;
-        this.isDirty = (valueLow & DIRTY) !== 0;
+        this.rights = rights & RIGHTS;
+        this.leafLow = valueLow | 0;
         return 0;
       }
-      baseLow = valueLow & ~0xfff;
+      baseLow = valueLow & ADDRESS_LOW;
     }
-  }
-
-  /** Rights accumulated down to the leaf of the last walk, as `walkFrom` takes them. */
-  get rights(): number {
-    return (this.isWritable ? WRITE : 0) | (this.isUser ? USER : 0);
   }
 
   /** Table that the last walk read its entry of `level` from: host physical, or guest physical when nested. */
@@ -196,41 +208,69 @@ export class FirstStageWalk {
     for (let l = topLevel; l > level; l--) {
       rights &= this.#valueLow[l] as number;
     }
-    return rights & (WRITE | USER);
+    return rights & RIGHTS;
   }
 
-  /** Sets A (and EA) in the entries used and D in the leaf for a write; entries above `fromLevel` have A set already. */
+  /**
+   * Sets A (and EA) in the entries used and D in the leaf for a write; entries above `fromLevel` have A set already.
+   * Nested, D is only prepared: the entry must be writable through the second stage, and `commitDirty` sets it.
+   */
   updateFlags(p: FirstStageParameters, fromLevel: number, isWrite: boolean): number {
-    const wantedBase = ACCESSED | (p.isExtendedAccessed ? EXTENDED_ACCESSED : 0);
+    const accessed = ACCESSED | (p.isExtendedAccessed ? EXTENDED_ACCESSED : 0);
     for (let level = fromLevel; level >= this.level; level--) {
-      const wanted = wantedBase | (isWrite && level === this.level ? DIRTY : 0);
-      if (((this.#valueLow[level] as number) & wanted) === wanted) {
+      const wanted = isWrite && level === this.level ? accessed | DIRTY : accessed;
+      const missing = wanted & ~(this.#valueLow[level] as number);
+      if (missing === 0) {
         continue;
       }
       if (!p.canUpdateFlags) {
         return FAULT.flagNoSnoop;
       }
-      const fault = p.isNested ? this.#claimTable(p, level) : 0;
+      const now = p.isNested ? missing & accessed : missing;
+      const fault = p.isNested ? this.#claimTable(p, level, now !== 0) : 0;
       if (fault !== 0) {
         return fault;
       }
-      if (this.isDryRun) {
-        continue;
-      }
-      const at = this.#memory.locateForWrite(this.#entryHigh[level] as number, this.#entryLow[level] as number);
-      if (at < 0) {
+      if (!this.isDryRun && !this.#setFlags(level, now)) {
         return FAULT.flagFailed;
       }
-      this.#memory.store.words[at] = (this.#memory.store.words[at] as number) | wanted;
     }
-    if (isWrite) {
-      this.isDirty = true;
+    if (isWrite && !p.isNested) {
+      this.leafLow |= DIRTY;
     }
     return 0;
   }
 
-  /** Nested: takes the output of the first stage through the second. Leaves the host address in `out`. */
-  translateOutput(p: FirstStageParameters, isWrite: boolean): number {
+  /** Nested: sets the dirty flag that `updateFlags` has prepared. The second-stage results are void afterwards. */
+  commitDirty(p: FirstStageParameters): number {
+    if (this.isDirty || this.isDryRun) {
+      return 0;
+    }
+    const fault = this.#claimTable(p, this.level, true);
+    if (fault !== 0) {
+      return fault;
+    }
+    this.leafLow |= DIRTY;
+    return this.#setFlags(this.level, DIRTY) ? 0 : FAULT.flagFailed;
+  }
+
+  #setFlags(level: number, flags: number): boolean {
+    const at = this.#memory.locateForWrite(
+      this.#entryHigh[level] as number,
+      this.#entryLow[level] as number,
+    );
+    if (at < 0) {
+      return false;
+    }
+    this.#memory.store.words[at] = (this.#memory.store.words[at] as number) | flags;
+    return true;
+  }
+
+  /**
+   * Nested: takes the output of the first stage through the second, leaving the host address in `out` and rights, snoop
+   * and dirty flag in the second-stage walk.
+   */
+  translateOutput(p: FirstStageParameters): number {
     const ss = this.#secondStage;
     ss.isPathKept = p.isSecondStageFlags;
     ss.recorderDepth = 1;
@@ -239,22 +279,19 @@ export class FirstStageWalk {
     if (outcome !== WALK.ok) {
       return secondStageFault(outcome);
     }
-    if (!ss.canRead && !ss.canWrite) {
+    if (ss.rights === 0) {
       return secondStageFault(WALK.notPresent);
-    }
-    this.ssRead = ss.canRead;
-    this.ssWrite = ss.canWrite;
-    this.ssSnooped = ss.isSnooped;
-    if (p.isSecondStageFlags) {
-      const flags = ss.updateFlags(p.ssLevels, isWrite && ss.canWrite, p.canUpdateFlags);
-      if (flags !== WALK.ok) {
-        return secondStageFault(flags);
-      }
     }
     this.outHigh = ss.outHigh;
     this.outLow = ss.outLow;
     this.shift = Math.min(this.shift, ss.shift);
     return 0;
+  }
+
+  /** Nested with SSADE: A and, for a write, D in the second-stage path of the output. */
+  updateOutputFlags(p: FirstStageParameters, isWrite: boolean): number {
+    const outcome = this.#secondStage.updateFlags(p.ssLevels, isWrite, p.canUpdateFlags);
+    return outcome === WALK.ok ? 0 : secondStageFault(outcome);
   }
 
   /** Second stage of the address of a first-stage entry, with the right to read it. */
@@ -280,10 +317,11 @@ export class FirstStageWalk {
     return flags === WALK.ok ? 0 : secondStageFault(flags);
   }
 
-  /** The right to write a first-stage entry through the second stage, and its dirty flag. */
-  #claimTable(p: FirstStageParameters, level: number): number {
+  /** The right to write a first-stage entry through the second stage, and its dirty flag if the write happens now. */
+  #claimTable(p: FirstStageParameters, level: number, isWritten: boolean): number {
     const ss = this.#secondStage;
     ss.isPathKept = p.isSecondStageFlags;
+    ss.recorderDepth = 1;
     const outcome = ss.walk(
       p.ssHigh,
       p.ssLow,
@@ -291,6 +329,7 @@ export class FirstStageWalk {
       this.#guestHigh[level] as number,
       this.#guestLow[level] as number,
     );
+    ss.recorderDepth = 0;
     if (outcome !== WALK.ok) {
       return secondStageFault(outcome);
     }
@@ -300,7 +339,7 @@ export class FirstStageWalk {
     if (!p.isSecondStageFlags) {
       return 0;
     }
-    const flags = ss.updateFlags(p.ssLevels, true, p.canUpdateFlags);
+    const flags = ss.updateFlags(p.ssLevels, isWritten, p.canUpdateFlags);
     return flags === WALK.ok ? 0 : secondStageFault(flags);
   }
 
@@ -320,7 +359,12 @@ export class FirstStageWalk {
       level,
       address: numberOf(entryHigh, entryLow),
       ...(p.isNested
-        ? { guestAddress: numberOf(this.#guestHigh[level] as number, this.#guestLow[level] as number) }
+        ? {
+            guestAddress: numberOf(
+              this.#guestHigh[level] as number,
+              this.#guestLow[level] as number,
+            ),
+          }
         : {}),
       words: isRead ? [valueLow >>> 0, valueHigh >>> 0] : [],
       index: indexAt(level, high, low),

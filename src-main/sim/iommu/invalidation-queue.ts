@@ -8,7 +8,12 @@
  * Not modelled: write buffers (DW, DR have no effect, as for major version 2 and later), execution time of descriptors.
  */
 import { highOfBig, lowOfBig, numberOf } from '../../bits/u64.ts';
-import { DESCRIPTOR_EXECUTED, PAGE_RESPONSE_SENT, QUEUE_ERROR, WAIT_COMPLETED } from '../../spec/events/iommu.ts';
+import {
+  DESCRIPTOR_EXECUTED,
+  PAGE_RESPONSE_SENT,
+  QUEUE_ERROR,
+  WAIT_COMPLETED,
+} from '../../spec/events/iommu.ts';
 import {
   ContextCacheInvalidate,
   InterruptEntryCacheInvalidate,
@@ -18,7 +23,10 @@ import {
   PasidCacheInvalidate,
   PasidIotlbInvalidate,
 } from '../../spec/vtd/descriptors/cache-descriptors.ts';
-import { DeviceTlbInvalidate, PasidDeviceTlbInvalidate } from '../../spec/vtd/descriptors/device-tlb-descriptors.ts';
+import {
+  DeviceTlbInvalidate,
+  PasidDeviceTlbInvalidate,
+} from '../../spec/vtd/descriptors/device-tlb-descriptors.ts';
 import { PageGroupResponse } from '../../spec/vtd/descriptors/page-request-descriptors.ts';
 import { DESCRIPTOR_TYPE } from '../../spec/vtd/descriptors/queue-descriptor.ts';
 import { InvalidationWait } from '../../spec/vtd/descriptors/wait-descriptor.ts';
@@ -26,8 +34,17 @@ import { descriptorType, isDescriptorValid, queueDescriptor } from '../../spec/v
 import { IQEI } from '../../spec/vtd/invalidation-queue-error.ts';
 import { FSTS_REG } from '../../spec/vtd/registers/fault.ts';
 import { TTM } from '../../spec/vtd/registers/global-command.ts';
-import { ICS_REG, IQA_REG, IQERCD_REG, IQH_REG, IQT_REG } from '../../spec/vtd/registers/invalidation-queue.ts';
-import { CONTEXT_GRANULARITY, IOTLB_GRANULARITY } from '../../spec/vtd/registers/register-invalidation.ts';
+import {
+  ICS_REG,
+  IQA_REG,
+  IQERCD_REG,
+  IQH_REG,
+  IQT_REG,
+} from '../../spec/vtd/registers/invalidation-queue.ts';
+import {
+  CONTEXT_GRANULARITY,
+  IOTLB_GRANULARITY,
+} from '../../spec/vtd/registers/register-invalidation.ts';
 import type { RegisterFile } from '../core/register-file.ts';
 import type { Snapshotable } from '../core/snapshot.ts';
 import type { Trace } from '../core/trace.ts';
@@ -200,7 +217,8 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
       return false;
     }
     const isDeviceTlb =
-      descriptor.type === DESCRIPTOR_TYPE.deviceTlb || descriptor.type === DESCRIPTOR_TYPE.pasidDeviceTlb;
+      descriptor.type === DESCRIPTOR_TYPE.deviceTlb ||
+      descriptor.type === DESCRIPTOR_TYPE.pasidDeviceTlb;
     if (isDeviceTlb && this.#o.deviceTlb.isFull) {
       this.#isWaiting = true;
       return false;
@@ -233,7 +251,9 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
       return IQEI.tailNotAligned;
     }
     const isModeSupported =
-      mode === TTM.legacy || (mode === TTM.scalable && ecap.SMTS === 1) || (mode === TTM.abortDma && ecap.ADMS === 1);
+      mode === TTM.legacy ||
+      (mode === TTM.scalable && ecap.SMTS === 1) ||
+      (mode === TTM.abortDma && ecap.ADMS === 1);
     if (!isModeSupported) {
       return IQEI.invalidMode;
     }
@@ -256,7 +276,9 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
         return this.#pasidIotlb(words);
       case DESCRIPTOR_TYPE.interruptEntryCache: {
         const d = InterruptEntryCacheInvalidate.decode(words);
-        return d.G === 0 ? this.#o.interrupts.invalidateAll() : this.#o.interrupts.invalidateIndex(d.IIDX, d.IM);
+        return d.G === 0
+          ? this.#o.interrupts.invalidateAll()
+          : this.#o.interrupts.invalidateIndex(d.IIDX, d.IM);
       }
       case DESCRIPTOR_TYPE.deviceTlb:
         return this.#deviceTlb(words);
@@ -298,7 +320,13 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
         if (capability.cap.PSI === 0 || d.AM > capability.maxAm) {
           return -1;
         }
-        return this.#o.caches.iotlbPage(d.DID, highOfBig(d.ADDR), lowOfBig(d.ADDR), 12 + d.AM, d.IH === 1);
+        return this.#o.caches.iotlbPage(
+          d.DID,
+          highOfBig(d.ADDR),
+          lowOfBig(d.ADDR),
+          12 + d.AM,
+          d.IH === 1,
+        );
       default:
         return -1;
     }
@@ -339,7 +367,14 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
 
   #deviceTlb(words: Uint32Array): number {
     const d = DeviceTlbInvalidate.decode(words);
-    this.#o.deviceTlb.send(d.SID, -1, false, highOfBig(d.ADDR), lowOfBig(d.ADDR), regionShift(d.ADDR, d.S === 1));
+    this.#o.deviceTlb.send(
+      d.SID,
+      -1,
+      false,
+      highOfBig(d.ADDR),
+      lowOfBig(d.ADDR),
+      regionShift(d.ADDR, d.S === 1),
+    );
     return 0;
   }
 
@@ -359,7 +394,14 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
   #pageGroupResponse(words: Uint32Array): number {
     const d = PageGroupResponse.decode(words);
     const pasid = d.PP === 1 ? d.PASID : -1;
-    const seq = this.#o.trace.record(PAGE_RESPONSE_SENT, this.#o.source, d.RID, pasid, d.PRGI, d.RC);
+    const seq = this.#o.trace.record(
+      PAGE_RESPONSE_SENT,
+      this.#o.source,
+      d.RID,
+      pasid,
+      d.PRGI,
+      d.RC,
+    );
     const saved = this.#o.trace.enter(seq);
     this.#o.devices.pageGroupResponse(d.RID, pasid, d.PRGI, d.RC as PageResponseCode);
     this.#o.trace.cause = saved;

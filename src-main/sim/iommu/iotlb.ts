@@ -167,7 +167,8 @@ export class Iotlb implements Snapshotable<IotlbState> {
     words[at + PASID_TAG] = tag;
     words[at + PAGE_LOW] = pageLow;
     words[at + PAGE_HIGH] = pageHigh;
-    words[at + OUT_LOW] = outLow & (shift === 12 ? ~0xfff : shift === 21 ? ~0x1f_ffff : ~0x3fff_ffff);
+    words[at + OUT_LOW] =
+      outLow & (shift === 12 ? ~0xfff : shift === 21 ? ~0x1f_ffff : ~0x3fff_ffff);
     words[at + OUT_HIGH] = outHigh;
     words[at + FLAGS] = flags;
     words[at + DID] = domainId;
@@ -182,10 +183,16 @@ export class Iotlb implements Snapshotable<IotlbState> {
   }
 
   /** Drops entries that `matches` selects; gives their number. */
-  invalidate(matches: (flags: number, domainId: number, effectivePasid: number) => boolean): number {
+  invalidate(
+    matches: (flags: number, domainId: number, effectivePasid: number) => boolean,
+  ): number {
     return this.#sweep((at) => {
       const words = this.#words;
-      return matches(words[at + FLAGS] as number, words[at + DID] as number, words[at + EFFECTIVE_PASID] as number);
+      return matches(
+        words[at + FLAGS] as number,
+        words[at + DID] as number,
+        words[at + EFFECTIVE_PASID] as number,
+      );
     });
   }
 
@@ -201,14 +208,21 @@ export class Iotlb implements Snapshotable<IotlbState> {
   ): number {
     return this.#sweep((at) => {
       const words = this.#words;
-      if (!matches(words[at + FLAGS] as number, words[at + DID] as number, words[at + EFFECTIVE_PASID] as number)) {
+      if (
+        !matches(
+          words[at + FLAGS] as number,
+          words[at + DID] as number,
+          words[at + EFFECTIVE_PASID] as number,
+        )
+      ) {
         return false;
       }
       const shift = SHIFTS[((words[at + KEY] as number) >>> 16) & 3] as number;
       const reach = Math.max(shift, sizeShift);
       const inputLow = (words[at + PAGE_LOW] as number) << shift;
       const inputHigh =
-        ((words[at + PAGE_HIGH] as number) << shift) | ((words[at + PAGE_LOW] as number) >>> (32 - shift));
+        ((words[at + PAGE_HIGH] as number) << shift) |
+        ((words[at + PAGE_LOW] as number) >>> (32 - shift));
       if (reach >= 64) {
         return true;
       }
@@ -233,7 +247,8 @@ export class Iotlb implements Snapshotable<IotlbState> {
         rid: key & 0xffff,
         pasid: (words[at + PASID_TAG] as number) - 1,
         pageShift: shift,
-        inputHigh: (((words[at + PAGE_HIGH] as number) << shift) | (pageLow >>> (32 - shift))) >>> 0,
+        inputHigh:
+          (((words[at + PAGE_HIGH] as number) << shift) | (pageLow >>> (32 - shift))) >>> 0,
         inputLow: (pageLow << shift) >>> 0,
         outputHigh: words[at + OUT_HIGH] as number,
         outputLow: words[at + OUT_LOW] as number,

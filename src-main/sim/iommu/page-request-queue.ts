@@ -11,7 +11,12 @@ import { PQA_REG, PQH_REG, PQT_REG, PRS_REG } from '../../spec/vtd/registers/pag
 import type { RegisterFile } from '../core/register-file.ts';
 import type { Trace } from '../core/trace.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
-import { ADDRESS_TYPE, PAGE_RESPONSE, type PageRequest, type PageResponseCode } from '../pcie/ports.ts';
+import {
+  ADDRESS_TYPE,
+  PAGE_RESPONSE,
+  type PageRequest,
+  type PageResponseCode,
+} from '../pcie/ports.ts';
 import type { CacheInvalidation } from './cache-invalidation.ts';
 import { REQUEST_CLASS, isQualifiedReason, isRecordedReason } from './fault-policy.ts';
 import { pieceMask, pieceOf } from './piece.ts';
@@ -114,14 +119,12 @@ export class PageRequestQueue implements PageRequestSink {
       if (request.pasid >>> structures.directoryPasidBits !== 0) {
         return 0x46;
       }
-      if (limits.features.checksPasidWidth && request.pasid >>> limits.pasidWidth !== 0) {
-        return 0x89;
-      }
       if (limits.features.RPS && request.pasid === structures.ridPasid) {
         return 0x48;
       }
     }
-    const pasid = request.pasid >= 0 ? request.pasid : limits.features.RPS ? structures.ridPasid : 0;
+    const pasid =
+      request.pasid >= 0 ? request.pasid : limits.features.RPS ? structures.ridPasid : 0;
     return structures.lookupPasidEntry(rid, pasid);
   }
 
@@ -159,10 +162,8 @@ export class PageRequestQueue implements PageRequestSink {
   #invalidate(request: PageRequest): void {
     const { translation, caches } = this.#o;
     const { structures } = translation;
-    const words = structures.entryWords;
-    const at = structures.entryAt;
-    const did = ((words[at + ENTRY_DID.word] as number) & ENTRY_DID.mask) >>> ENTRY_DID.shift;
-    const pgtt = ((words[at] as number) & ENTRY_PGTT.mask) >>> ENTRY_PGTT.shift;
+    const did = (structures.entry2 & ENTRY_DID.mask) >>> ENTRY_DID.shift;
+    const pgtt = (structures.entry0 & ENTRY_PGTT.mask) >>> ENTRY_PGTT.shift;
     if (pgtt === PGTT.nested) {
       caches.iotlbDomain(did);
     } else if (pgtt === PGTT.firstStage) {
@@ -189,7 +190,10 @@ export class PageRequestQueue implements PageRequestSink {
       ADDR: bigOf(request.high, request.low & ~0xfff),
     });
     const tail = registers.peek32(PQT_REG.offset) & OFFSET_MASK;
-    const base = numberOf(registers.peek32(PQA_REG.offset + 4), registers.peek32(PQA_REG.offset) & ~0xfff);
+    const base = numberOf(
+      registers.peek32(PQA_REG.offset + 4),
+      registers.peek32(PQA_REG.offset) & ~0xfff,
+    );
     memory.writeWords(base + tail, words);
     registers.poke32(PQT_REG.offset, (tail + DESCRIPTOR_BYTES) % this.#queueBytes());
     const status = registers.peek32(PRS_REG.offset);
@@ -226,4 +230,3 @@ export class PageRequestQueue implements PageRequestSink {
     trace.cause = saved;
   }
 }
-

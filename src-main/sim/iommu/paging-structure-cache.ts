@@ -159,7 +159,13 @@ export class PagingStructureCache implements Snapshotable<PagingStructureCacheSt
   }
 
   /** The same for entries whose span overlaps the aligned region of 2^`sizeShift` bytes at `high:low`. */
-  invalidateRange(domainId: number, pasid: number | undefined, high: number, low: number, sizeShift: number): number {
+  invalidateRange(
+    domainId: number,
+    pasid: number | undefined,
+    high: number,
+    low: number,
+    sizeShift: number,
+  ): number {
     return this.#sweep((at) => {
       if (!this.#isOf(at, domainId, pasid)) {
         return false;
@@ -170,7 +176,11 @@ export class PagingStructureCache implements Snapshotable<PagingStructureCacheSt
       if (reach >= 64) {
         return true;
       }
-      const input = inputOfPrefix(words[at + PREFIX_HIGH] as number, words[at + PREFIX_LOW] as number, shift);
+      const input = inputOfPrefix(
+        words[at + PREFIX_HIGH] as number,
+        words[at + PREFIX_LOW] as number,
+        shift,
+      );
       if (reach >= 32) {
         return (input.high ^ high) >>> (reach - 32) === 0;
       }
@@ -187,7 +197,11 @@ export class PagingStructureCache implements Snapshotable<PagingStructureCacheSt
         continue;
       }
       const level = key & 0xff;
-      const input = inputOfPrefix(words[at + PREFIX_HIGH] as number, words[at + PREFIX_LOW] as number, 12 + (level - 1) * 9);
+      const input = inputOfPrefix(
+        words[at + PREFIX_HIGH] as number,
+        words[at + PREFIX_LOW] as number,
+        12 + (level - 1) * 9,
+      );
       found.push({
         level,
         domainId: words[at + DOMAIN] as number,
@@ -224,7 +238,8 @@ export class PagingStructureCache implements Snapshotable<PagingStructureCacheSt
   }
 
   #setOf(level: number, domainId: number, pasid: number, prefixLow: number): number {
-    const hash = prefixLow ^ Math.imul(domainId + level, 0x85eb_ca6b) ^ Math.imul(pasid, 0x9e37_79b1);
+    const hash =
+      prefixLow ^ Math.imul(domainId + level, 0x85eb_ca6b) ^ Math.imul(pasid, 0x9e37_79b1);
     return ((hash ^ (hash >>> 15)) & this.#setMask) * (WAYS * STRIDE);
   }
 
@@ -253,9 +268,16 @@ function prefixLowOf(high: number, low: number, shift: number): number {
   return shift >= 32 ? high >>> (shift - 32) : ((low >>> shift) | (high << (32 - shift))) >>> 0;
 }
 
-function inputOfPrefix(prefixHigh: number, prefixLow: number, shift: number): { readonly high: number; readonly low: number } {
+function inputOfPrefix(
+  prefixHigh: number,
+  prefixLow: number,
+  shift: number,
+): { readonly high: number; readonly low: number } {
   if (shift >= 32) {
     return { high: (prefixLow << (shift - 32)) >>> 0, low: 0 };
   }
-  return { high: ((prefixHigh << shift) | (prefixLow >>> (32 - shift))) >>> 0, low: (prefixLow << shift) >>> 0 };
+  return {
+    high: ((prefixHigh << shift) | (prefixLow >>> (32 - shift))) >>> 0,
+    low: (prefixLow << shift) >>> 0,
+  };
 }

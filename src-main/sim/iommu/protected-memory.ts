@@ -40,7 +40,11 @@ export class ProtectedMemory {
     const control = r.peek32(PMEN_REG.offset);
     const isOn = (control & EPM) !== 0;
     r.poke32(PMEN_REG.offset, isOn ? control | PRS : control & ~PRS);
-    this.#low = regionOf(isOn && cap.PLMR === 1, r.peek32(PLMBASE_REG.offset), r.peek32(PLMLIMIT_REG.offset));
+    this.#low = regionOf(
+      isOn && cap.PLMR === 1,
+      r.peek32(PLMBASE_REG.offset),
+      r.peek32(PLMLIMIT_REG.offset),
+    );
     this.#high = regionOf(
       isOn && cap.PHMR === 1,
       numberOf(r.peek32(PHMBASE_REG.offset + 4), r.peek32(PHMBASE_REG.offset)),

@@ -1,5 +1,10 @@
 /** A request as the unit sees it, and its answer. Both are mutable objects, reused so that translation allocates nothing. */
-import { ADDRESS_TYPE, COMPLETION, type AddressType, type CompletionStatus } from '../pcie/ports.ts';
+import {
+  ADDRESS_TYPE,
+  COMPLETION,
+  type AddressType,
+  type CompletionStatus,
+} from '../pcie/ports.ts';
 import { ACCESS, type AccessKind } from './first-stage-walk.ts';
 
 export interface IommuRequest {

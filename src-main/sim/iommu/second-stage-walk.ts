@@ -8,7 +8,7 @@
  */
 import { numberOf } from '../../bits/u64.ts';
 import { SecondStage4KLeaf } from '../../spec/paging/second-stage-entry.ts';
-import { NO_MEMORY, type PhysicalMemory } from '../memory/physical-memory.ts';
+import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import { pieceMask } from './piece.ts';
 import type { EntryMasks, UnitLimits } from './unit-limits.ts';
 import type { WalkRecorder } from './walk-recorder.ts';
@@ -22,6 +22,9 @@ const IO_READ = pieceMask(SecondStage4KLeaf, 'IR');
 const IO_WRITE = pieceMask(SecondStage4KLeaf, 'IW');
 /** Bit 7 of a PDPE or PDE: it maps a page. */
 const PAGE_SIZE = 1 << 7;
+/** Address bits of an entry, by half. */
+const ADDRESS_HIGH = 0xf_ffff;
+const ADDRESS_LOW = ~0xfff;
 
 /** How a walk ended. Which fault reason that is depends on the mode: the caller knows. */
 export const WALK = {
@@ -43,11 +46,10 @@ export class SecondStageWalk {
   outLow = 0;
   /** log2 of the page size. */
   shift = 12;
-  canRead = false;
-  canWrite = false;
-  isSnooped = false;
-  /** The leaf was dirty already, or flags are not kept. */
-  isDirty = false;
+  /** READ and WRITE as all levels together grant them: bits 0 and 1, also when the entries hold them in bits 61 and 62. */
+  rights = 0;
+  /** Low half of the entry that maps the page. */
+  leafLow = 0;
   /** Level at which the walk ended. */
   level = 0;
 
@@ -77,7 +79,9 @@ export class SecondStageWalk {
   /** Mode and SSIRWE of RTADDR_REG as latched; with SSIRWE, rights are in bits 62:61 instead of 1:0. */
   setMode(isLegacy: boolean, isIoRights: boolean): void {
     this.#isIoRights = isIoRights && !isLegacy;
-    this.#masks = isLegacy ? this.#limits.legacySecondStage : this.#limits.secondStage[isIoRights ? 1 : 0];
+    this.#masks = isLegacy
+      ? this.#limits.legacySecondStage
+      : this.#limits.secondStage[isIoRights ? 1 : 0];
   }
 
   /**
@@ -108,7 +112,7 @@ export class SecondStageWalk {
     for (let level = fromLevel; ; level--) {
       const entryLow = baseLow | (indexAt(level, high, low) << 3);
       const at = memory.locate(baseHigh, entryLow);
-      if (at === NO_MEMORY) {
+      if (at < 0) {
         this.level = level;
         this.#record(level, baseHigh, entryLow, false, 0, 0, high, low);
         return level === topLevel ? WALK.rootReadError : WALK.readError;
@@ -128,7 +132,10 @@ export class SecondStageWalk {
       }
       const isLeaf = level === 1 || (level <= 3 && (valueLow & PAGE_SIZE) !== 0);
       const kind = level * 2 + (isLeaf ? 1 : 0);
-      if (((valueLow & (lowMasks[kind] as number)) | (valueHigh & (highMasks[kind] as number))) !== 0) {
+      if (
+        ((valueLow & (lowMasks[kind] as number)) | (valueHigh & (highMasks[kind] as number))) !==
+        0
+      ) {
         this.level = level;
         return WALK.reservedBits;
       }
@@ -141,17 +148,32 @@ export class SecondStageWalk {
         const offset = shift === 12 ? 0xfff : shift === 21 ? 0x1f_ffff : 0x3fff_ffff;
         this.level = level;
         this.shift = shift;
-        this.outHigh = valueHigh & 0xf_ffff;
+        this.outHigh = valueHigh & ADDRESS_HIGH;
         this.outLow = (valueLow & ~offset) | (low & offset);
-        this.canRead = (rights & READ) !== 0;
-        this.canWrite = (rights & WRITE) !== 0;
-        this.isSnooped = (valueLow & SNOOP) !== 0;
-        this.isDirty = (valueLow & DIRTY) !== 0;
+        this.rights = rights;
+        this.leafLow = valueLow | 0;
         return WALK.ok;
       }
-      baseHigh = valueHigh & 0xf_ffff;
-      baseLow = valueLow & ~0xfff;
+      baseHigh = valueHigh & ADDRESS_HIGH;
+      baseLow = valueLow & ADDRESS_LOW;
     }
+  }
+
+  get canRead(): boolean {
+    return (this.rights & READ) !== 0;
+  }
+
+  get canWrite(): boolean {
+    return (this.rights & WRITE) !== 0;
+  }
+
+  get isSnooped(): boolean {
+    return (this.leafLow & SNOOP) !== 0;
+  }
+
+  /** D of the leaf, as found or as set by `updateFlags`. */
+  get isDirty(): boolean {
+    return (this.leafLow & DIRTY) !== 0;
   }
 
   /** Rights of the last walk down to, and the table found in, the entry at `level`: what a structure cache keeps. */
@@ -184,14 +206,17 @@ export class SecondStageWalk {
       if (this.isDryRun) {
         continue;
       }
-      const at = this.#memory.locateForWrite(this.#entryHigh[level] as number, this.#entryLow[level] as number);
+      const at = this.#memory.locateForWrite(
+        this.#entryHigh[level] as number,
+        this.#entryLow[level] as number,
+      );
       if (at < 0) {
         return WALK.flagFailed;
       }
       this.#memory.store.words[at] = (this.#memory.store.words[at] as number) | wanted;
     }
     if (isWrite) {
-      this.isDirty = true;
+      this.leafLow |= DIRTY;
     }
     return WALK.ok;
   }

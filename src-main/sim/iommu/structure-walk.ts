@@ -2,50 +2,66 @@
  * From Requester ID and PASID to the context entry and the PASID table entry, through the context cache and the PASID
  * cache. VT-d 5.10 sections 3.4, 6.2.2, 6.2.3, 9.1 to 9.6; fault reasons 01h-0Bh, 38h-43h, 50h-5Bh.
  *
- * Entries are looked at where they are: in physical memory or in a cache. `contextWords[contextAt]` and
- * `entryWords[entryAt]` are the first words after a successful lookup. Faulting entries are not cached.
+ * After a successful lookup the words of the entry that translation needs are in public fields, as signed 32-bit numbers.
+ * Faulting entries are not cached.
  *
  * Not modelled: caching of faulting entries, which CAP_REG.CM=1 would allow; host permission tables.
  */
 import { numberOf } from '../../bits/u64.ts';
 import { TT, LegacyContextEntry, ScalableContextEntry } from '../../spec/vtd/context-entry.ts';
-import { PasidDirectoryEntry } from '../../spec/vtd/pasid-directory-entry.ts';
 import { FSPM, PGTT, PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
-import { NO_MEMORY, type PhysicalMemory } from '../memory/physical-memory.ts';
+import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import { EntryCache } from './entry-cache.ts';
 import { pieceMask, pieceOf } from './piece.ts';
 import type { UnitLimits } from './unit-limits.ts';
 import type { WalkRecorder, WalkStage } from './walk-recorder.ts';
 
 const PRESENT = pieceMask(ScalableContextEntry, 'P');
+/** The same bit in context, directory and PASID entries. */
 const FPD = pieceMask(ScalableContextEntry, 'FPD');
 const DTE = pieceMask(ScalableContextEntry, 'DTE');
 const PASIDE = pieceMask(ScalableContextEntry, 'PASIDE');
 const PRE = pieceMask(ScalableContextEntry, 'PRE');
 const EPTR = pieceMask(ScalableContextEntry, 'EPTR');
 const PDTS = pieceOf(ScalableContextEntry, 'PDTS');
-const RID_PASID = pieceOf(ScalableContextEntry, 'RID_PASID');
+const PDTS_MASK = PDTS.mask;
+const PDTS_SHIFT = PDTS.shift;
+const RID_PASID_MASK = pieceOf(ScalableContextEntry, 'RID_PASID').mask;
 const RID_PRIV = pieceMask(ScalableContextEntry, 'RID_PRIV');
 const LEGACY_TT = pieceOf(LegacyContextEntry, 'TT');
 const LEGACY_AW = pieceOf(LegacyContextEntry, 'AW');
-const DIRECTORY_FPD = pieceMask(PasidDirectoryEntry, 'FPD');
-const ENTRY_FPD = pieceMask(PasidTableEntry, 'FPD');
 const ENTRY_AW = pieceOf(PasidTableEntry, 'AW');
+const AW_MASK = ENTRY_AW.mask;
+const AW_SHIFT = ENTRY_AW.shift;
 const ENTRY_PGTT = pieceOf(PasidTableEntry, 'PGTT');
+const PGTT_MASK = ENTRY_PGTT.mask;
+const PGTT_SHIFT = ENTRY_PGTT.shift;
 const ENTRY_FSPM = pieceOf(PasidTableEntry, 'FSPM');
+const FSPM_MASK = ENTRY_FSPM.mask;
+const FSPM_SHIFT = ENTRY_FSPM.shift;
+const FIRST_STAGE = PGTT.firstStage;
+const SECOND_STAGE = PGTT.secondStage;
+const NESTED = PGTT.nested;
+const LEVELS_5 = FSPM.levels5;
 const ADDRESS_LOW = ~0xfff;
+/** PASIDs of the smallest directory, as bits. */
+const SMALLEST_PASID_BITS = 13;
 
-export const CONTEXT_WORDS = 8;
-export const PASID_ENTRY_WORDS = 16;
+const LEGACY_CONTEXT_WORDS = 4;
+const CONTEXT_WORDS = 8;
+const PASID_ENTRY_WORDS = 16;
 
 export class StructureWalk {
-  /** OR of FPD over all structures met, also those with P=0 (section 7.1.1). */
-  isFaultDisabled = false;
-
-  contextWords: Uint32Array;
-  contextAt = 0;
-  entryWords: Uint32Array;
-  entryAt = 0;
+  /** Words 0 to 2 of the context entry. */
+  context0 = 0;
+  context1 = 0;
+  context2 = 0;
+  /** Words of the PASID table entry; word 3 (PAT) has no use here. */
+  entry0 = 0;
+  entry1 = 0;
+  entry2 = 0;
+  entry4 = 0;
+  entry5 = 0;
   isContextHit = false;
   isEntryHit = false;
 
@@ -58,74 +74,108 @@ export class StructureWalk {
 
   readonly #memory: PhysicalMemory;
   readonly #limits: UnitLimits;
+  readonly #keepsContexts: boolean;
+  readonly #keepsEntries: boolean;
+  readonly #scalableRoot: Uint32Array;
+  readonly #contextReserved0: number;
+  readonly #contextReserved1: number;
+  readonly #contextReserved2: number;
+  readonly #directoryReserved0: number;
+  readonly #directoryReserved1: number;
+  readonly #isEntryTailReserved: boolean;
+  /** Translation types that the unit supports: bit n for PGTT n. */
+  readonly #supportedTypes: number;
+  #faultDisable = 0;
   #rootHigh = 0;
   #rootLow = 0;
 
-  constructor(memory: PhysicalMemory, limits: UnitLimits, contextEntries: number, pasidEntries: number) {
+  constructor(
+    memory: PhysicalMemory,
+    limits: UnitLimits,
+    contextEntries: number,
+    pasidEntries: number,
+  ) {
     this.#memory = memory;
     this.#limits = limits;
-    this.contextWords = memory.store.words;
-    this.entryWords = memory.store.words;
     this.contextCache = new EntryCache(contextEntries, CONTEXT_WORDS);
     this.pasidCache = new EntryCache(pasidEntries, PASID_ENTRY_WORDS);
+    this.#keepsContexts = !this.contextCache.isOff;
+    this.#keepsEntries = !this.pasidCache.isOff;
+    const { scalableRoot, scalableContext, directoryEntry, features } = limits;
+    this.#scalableRoot = scalableRoot;
+    this.#contextReserved0 = (scalableContext[0] as number) | 0;
+    this.#contextReserved1 = (scalableContext[1] as number) | 0;
+    this.#contextReserved2 = (scalableContext[2] as number) | 0;
+    this.#directoryReserved0 = (directoryEntry[0] as number) | 0;
+    this.#directoryReserved1 = (directoryEntry[1] as number) | 0;
+    this.#isEntryTailReserved = limits.isPasidEntryTailReserved;
+    this.#supportedTypes =
+      (features.FSTS ? 1 << PGTT.firstStage : 0) |
+      (features.SSTS ? 1 << PGTT.secondStage : 0) |
+      (features.NEST ? 1 << PGTT.nested : 0) |
+      (features.PT ? 1 << PGTT.passThrough : 0);
   }
 
+  /** A root table beyond the host address width is where no memory can be. */
   setRoot(high: number, low: number): void {
     this.#rootHigh = high;
     this.#rootLow = low;
   }
 
+  /** OR of FPD over all structures met, also those with P=0 (section 7.1.1). */
+  get isFaultDisabled(): boolean {
+    return (this.#faultDisable & FPD) !== 0;
+  }
+
+  set isFaultDisabled(isDisabled: boolean) {
+    this.#faultDisable = isDisabled ? FPD : 0;
+  }
+
   /** Legacy mode: 0 or the fault reason. */
   lookupLegacyContext(rid: number): number {
-    this.isFaultDisabled = false;
+    this.#faultDisable = 0;
     this.isContextHit = false;
-    const hit = this.isDryRun ? -1 : this.contextCache.lookup(rid, 0);
-    if (hit >= 0) {
-      this.isContextHit = true;
-      this.contextWords = this.contextCache.words;
-      this.contextAt = hit;
-      this.isFaultDisabled = ((this.contextWords[hit] as number) & FPD) !== 0;
+    if (this.#keepsContexts && !this.isDryRun && this.#isContextCached(rid)) {
       return 0;
     }
     const { words } = this.#memory.store;
     const limits = this.#limits;
     const rootLow = this.#rootLow | ((rid >>> 8) << 4);
     const root = this.#memory.locate(this.#rootHigh, rootLow);
-    this.#record('root', this.#rootHigh, rootLow, root, 4, rid >>> 8, 15, 8);
-    if (root === NO_MEMORY) {
+    if (this.recorder !== null) {
+      this.#record('root', this.#rootHigh, rootLow, root, 4, rid >>> 8, 15, 8);
+    }
+    if (root < 0) {
       return 0x08;
     }
     const root0 = words[root] as number;
     if ((root0 & PRESENT) === 0) {
       return 0x01;
     }
-    if (hasReserved(words, root, limits.legacyRoot, 4)) {
+    if (hasReserved(words, root, limits.legacyRoot, LEGACY_CONTEXT_WORDS)) {
       return 0x0a;
     }
+    const contextHigh = words[root + 1] as number;
     const contextLow = (root0 & ADDRESS_LOW) | ((rid & 0xff) << 4);
-    const at = this.#memory.locate(words[root + 1] as number, contextLow);
-    this.#record('context', words[root + 1] as number, contextLow, at, 4, rid & 0xff, 7, 0);
-    if (at === NO_MEMORY) {
+    const at = this.#memory.locate(contextHigh, contextLow);
+    if (this.recorder !== null) {
+      this.#record('context', contextHigh, contextLow, at, LEGACY_CONTEXT_WORDS, rid & 0xff, 7, 0);
+    }
+    if (at < 0) {
       return 0x09;
     }
-    const context0 = words[at] as number;
-    this.isFaultDisabled = (context0 & FPD) !== 0;
-    if ((context0 & PRESENT) === 0) {
+    this.#takeContext(words, at);
+    if ((this.context0 & PRESENT) === 0) {
       return 0x02;
     }
-    if (hasReserved(words, at, limits.legacyContext, 4)) {
+    if (hasReserved(words, at, limits.legacyContext, LEGACY_CONTEXT_WORDS)) {
       return 0x0b;
     }
-    const fault = this.#checkLegacyContext(context0, words[at + 2] as number);
-    if (fault !== 0) {
-      return fault;
+    const fault = this.#checkLegacyContext(this.context0, this.context2);
+    if (fault === 0 && this.#keepsContexts && !this.isDryRun) {
+      this.contextCache.fill(rid, 0, words, at, 0, LEGACY_CONTEXT_WORDS);
     }
-    this.contextWords = words;
-    this.contextAt = at;
-    if (!this.isDryRun) {
-      this.contextCache.fill(rid, 0, words, at, 0);
-    }
-    return 0;
+    return fault;
   }
 
   #checkLegacyContext(word0: number, word2: number): number {
@@ -144,189 +194,250 @@ export class StructureWalk {
 
   /** Scalable mode: 0 or the fault reason. */
   lookupContext(rid: number): number {
-    this.isFaultDisabled = false;
     this.isContextHit = false;
-    const hit = this.isDryRun ? -1 : this.contextCache.lookup(rid, 0);
-    if (hit >= 0) {
-      this.isContextHit = true;
-      this.contextWords = this.contextCache.words;
-      this.contextAt = hit;
-      this.isFaultDisabled = ((this.contextWords[hit] as number) & FPD) !== 0;
+    if (this.#keepsContexts && !this.isDryRun && this.#isContextCached(rid)) {
       return 0;
     }
-    const { words } = this.#memory.store;
-    const limits = this.#limits;
+    const memory = this.#memory;
+    const { words } = memory.store;
+    const rootHigh = this.#rootHigh;
     const rootLow = this.#rootLow | ((rid >>> 8) << 4);
-    const root = this.#memory.locate(this.#rootHigh, rootLow);
-    this.#record('root', this.#rootHigh, rootLow, root, 4, rid >>> 8, 15, 8);
-    if (root === NO_MEMORY) {
+    const root = memory.locate(rootHigh, rootLow);
+    if (this.recorder !== null) {
+      this.#record('root', rootHigh, rootLow, root, 4, rid >>> 8, 15, 8);
+    }
+    this.#faultDisable = 0;
+    if (root < 0) {
       return 0x38;
     }
     const half = (rid & 0x80) === 0 ? 0 : 2;
-    const root0 = words[root + half] as number;
-    const root1 = words[root + half + 1] as number;
+    const root0 = words[root | half] as number;
+    const root1 = words[root | half | 1] as number;
     if ((root0 & PRESENT) === 0) {
       return 0x39;
     }
-    const masks = limits.scalableRoot;
-    if (((root0 & (masks[half] as number)) | (root1 & (masks[half + 1] as number))) !== 0) {
+    const masks = this.#scalableRoot;
+    if (((root0 & (masks[half] as number)) | (root1 & (masks[half | 1] as number))) !== 0) {
       return 0x3a;
     }
     const contextLow = (root0 & ADDRESS_LOW) | ((rid & 0x7f) << 5);
-    const at = this.#memory.locate(root1, contextLow);
-    this.#record('context', root1, contextLow, at, CONTEXT_WORDS, rid & 0x7f, 6, 0);
-    if (at === NO_MEMORY) {
+    const at = memory.locate(root1, contextLow);
+    if (this.recorder !== null) {
+      this.#record('context', root1, contextLow, at, CONTEXT_WORDS, rid & 0x7f, 6, 0);
+    }
+    if (at < 0) {
       return 0x40;
     }
-    const context0 = words[at] as number;
-    this.isFaultDisabled = (context0 & FPD) !== 0;
-    if ((context0 & PRESENT) === 0) {
+    const word0 = (words[at] as number) | 0;
+    const word1 = (words[at | 1] as number) | 0;
+    const word2 = (words[at | 2] as number) | 0;
+    this.#faultDisable = word0;
+    if ((word0 & PRESENT) === 0) {
       return 0x41;
     }
-    if (hasReservedContext(words, at, limits.scalableContext)) {
+    // Bits from 85 up are always reserved.
+    const reserved =
+      (word0 & this.#contextReserved0) |
+      (word1 & this.#contextReserved1) |
+      (word2 & this.#contextReserved2) |
+      (words[at | 3] as number) |
+      (words[at | 4] as number) |
+      (words[at | 5] as number) |
+      (words[at | 6] as number) |
+      (words[at | 7] as number);
+    if (reserved !== 0) {
       return 0x42;
     }
-    const fault = this.#checkContext(context0, words[at + 2] as number);
-    if (fault !== 0) {
-      return fault;
+    this.context0 = word0;
+    this.context1 = word1;
+    this.context2 = word2;
+    // SCT.4.1 to SCT.4.3.
+    if ((word0 & (DTE | PRE)) === PRE || (word0 & (PASIDE | EPTR)) === EPTR) {
+      return 0x43;
     }
-    this.contextWords = words;
-    this.contextAt = at;
-    if (!this.isDryRun) {
+    if (
+      (word2 & RID_PASID_MASK) >>> (((word0 & PDTS_MASK) >>> PDTS_SHIFT) + SMALLEST_PASID_BITS) !==
+      0
+    ) {
+      return 0x43;
+    }
+    if (this.#keepsContexts && !this.isDryRun) {
       this.contextCache.fill(rid, 0, words, at, 0);
     }
     return 0;
   }
 
-  /** SCT.4.1 to SCT.4.3. */
-  #checkContext(word0: number, word2: number): number {
-    if ((word0 & (DTE | PRE)) === PRE || (word0 & (PASIDE | EPTR)) === EPTR) {
-      return 0x43;
+  #isContextCached(rid: number): boolean {
+    const hit = this.contextCache.lookup(rid, 0);
+    if (hit < 0) {
+      return false;
     }
-    const ridPasid = word2 & RID_PASID.mask;
-    return ridPasid >>> (((word0 & PDTS.mask) >>> PDTS.shift) + 13) === 0 ? 0 : 0x43;
+    this.isContextHit = true;
+    this.#takeContext(this.contextCache.words, hit);
+    return true;
+  }
+
+  #takeContext(words: Uint32Array, at: number): void {
+    this.context0 = (words[at] as number) | 0;
+    this.context1 = (words[at + 1] as number) | 0;
+    this.context2 = (words[at + 2] as number) | 0;
+    this.#faultDisable = this.context0;
   }
 
   get hasDeviceTlb(): boolean {
-    return ((this.contextWords[this.contextAt] as number) & DTE) !== 0;
+    return (this.context0 & DTE) !== 0;
   }
 
   get hasPasid(): boolean {
-    return ((this.contextWords[this.contextAt] as number) & PASIDE) !== 0;
+    return (this.context0 & PASIDE) !== 0;
   }
 
   get hasPageRequests(): boolean {
-    return ((this.contextWords[this.contextAt] as number) & PRE) !== 0;
+    return (this.context0 & PRE) !== 0;
   }
 
   get hasTranslatedPasid(): boolean {
-    return ((this.contextWords[this.contextAt] as number) & EPTR) !== 0;
+    return (this.context0 & EPTR) !== 0;
   }
 
   /** PASIDs are below 2^this. */
   get directoryPasidBits(): number {
-    return (((this.contextWords[this.contextAt] as number) & PDTS.mask) >>> PDTS.shift) + 13;
+    return ((this.context0 & PDTS_MASK) >>> PDTS_SHIFT) + SMALLEST_PASID_BITS;
   }
 
   /** Value of RID_PASID; reserved and so 0 without RPS. */
   get ridPasid(): number {
-    return (this.contextWords[this.contextAt + 2] as number) & RID_PASID.mask;
+    return this.context2 & RID_PASID_MASK;
   }
 
   get ridPrivilege(): boolean {
-    return ((this.contextWords[this.contextAt + 2] as number) & RID_PRIV) !== 0;
+    return (this.context2 & RID_PRIV) !== 0;
   }
 
   /** After `lookupContext`: the PASID table entry. 0 or the fault reason. */
   lookupPasidEntry(rid: number, pasid: number): number {
     this.isEntryHit = false;
-    const hit = this.isDryRun ? -1 : this.pasidCache.lookup(rid, pasid);
-    if (hit >= 0) {
-      this.isEntryHit = true;
-      this.entryWords = this.pasidCache.words;
-      this.entryAt = hit;
-      this.isFaultDisabled ||=
-        this.pasidCache.flagsAt(hit) !== 0 || ((this.entryWords[hit] as number) & ENTRY_FPD) !== 0;
+    if (this.#keepsEntries && !this.isDryRun && this.#isEntryCached(rid, pasid)) {
       return 0;
     }
     const memory = this.#memory;
     const { words } = memory.store;
-    const limits = this.#limits;
-    const index = pasid >>> 6;
     // The directory has up to 32 pages, so the index may carry into the high half.
-    const sum = (((this.contextWords[this.contextAt] as number) & ADDRESS_LOW) >>> 0) + index * 8;
-    const directoryHigh = (this.contextWords[this.contextAt + 1] as number) + (sum > 0xffff_ffff ? 1 : 0);
-    const directoryLow = sum >>> 0;
+    const tableLow = this.context0 & ADDRESS_LOW;
+    const directoryLow = (tableLow + ((pasid >>> 6) << 3)) | 0;
+    const isCarried = directoryLow >>> 0 < tableLow >>> 0;
+    const directoryHigh = isCarried ? this.context1 + 1 : this.context1;
     const slot = memory.locate(directoryHigh, directoryLow);
-    this.#record('pasid-directory', directoryHigh, directoryLow, slot, 2, index, 19, 6);
-    if (slot === NO_MEMORY) {
+    if (this.recorder !== null) {
+      this.#record('pasid-directory', directoryHigh, directoryLow, slot, 2, pasid >>> 6, 19, 6);
+    }
+    if (slot < 0) {
       return 0x50;
     }
     const slot0 = words[slot] as number;
-    const slot1 = words[slot + 1] as number;
-    const isDirectoryFaultDisabled = (slot0 & DIRECTORY_FPD) !== 0;
-    this.isFaultDisabled ||= isDirectoryFaultDisabled;
+    const slot1 = words[slot | 1] as number;
+    this.#faultDisable |= slot0;
     if ((slot0 & PRESENT) === 0) {
       return 0x51;
     }
-    const masks = limits.directoryEntry;
-    if (((slot0 & (masks[0] as number)) | (slot1 & (masks[1] as number))) !== 0) {
+    if (((slot0 & this.#directoryReserved0) | (slot1 & this.#directoryReserved1)) !== 0) {
       return 0x52;
     }
     const entryLow = (slot0 & ADDRESS_LOW) | ((pasid & 63) << 6);
     const at = memory.locate(slot1, entryLow);
-    this.#record('pasid-entry', slot1, entryLow, at, PASID_ENTRY_WORDS, pasid & 63, 5, 0);
-    if (at === NO_MEMORY) {
+    if (this.recorder !== null) {
+      this.#record('pasid-entry', slot1, entryLow, at, PASID_ENTRY_WORDS, pasid & 63, 5, 0);
+    }
+    if (at < 0) {
       return 0x58;
     }
-    const entry0 = words[at] as number;
-    this.isFaultDisabled ||= (entry0 & ENTRY_FPD) !== 0;
-    if ((entry0 & PRESENT) === 0) {
+    this.#takeEntry(words, at);
+    if ((this.entry0 & PRESENT) === 0) {
       return 0x59;
     }
-    if (hasReservedEntry(words, at, limits)) {
+    if (this.#hasReservedEntry(words, at)) {
       return 0x5a;
     }
-    const fault = this.#checkEntry(words, at);
-    if (fault !== 0) {
-      return fault;
+    const fault = this.#checkEntry();
+    if (fault === 0 && this.#keepsEntries && !this.isDryRun) {
+      this.pasidCache.fill(rid, pasid, words, at, (slot0 & FPD) !== 0 ? 1 : 0);
     }
-    this.entryWords = words;
-    this.entryAt = at;
-    if (!this.isDryRun) {
-      this.pasidCache.fill(rid, pasid, words, at, isDirectoryFaultDisabled ? 1 : 0);
+    return fault;
+  }
+
+  #isEntryCached(rid: number, pasid: number): boolean {
+    const hit = this.pasidCache.lookup(rid, pasid);
+    if (hit < 0) {
+      return false;
     }
-    return 0;
+    this.isEntryHit = true;
+    this.#takeEntry(this.pasidCache.words, hit);
+    if (this.pasidCache.flagsAt(hit) !== 0) {
+      this.#faultDisable |= FPD;
+    }
+    return true;
+  }
+
+  #takeEntry(words: Uint32Array, at: number): void {
+    this.entry0 = (words[at] as number) | 0;
+    this.entry1 = (words[at + 1] as number) | 0;
+    this.entry2 = (words[at + 2] as number) | 0;
+    this.entry4 = (words[at + 4] as number) | 0;
+    this.entry5 = (words[at + 5] as number) | 0;
+    this.#faultDisable |= this.entry0;
+  }
+
+  /** SPT.3. Unrolled for units without host permission tables, whose entries end at bit 191. */
+  #hasReservedEntry(words: Uint32Array, at: number): boolean {
+    const masks = this.#limits.pasidEntry;
+    if (!this.#isEntryTailReserved) {
+      return hasReserved(words, at, masks, PASID_ENTRY_WORDS);
+    }
+    const head =
+      (this.entry0 & (masks[0] as number)) |
+      (this.entry1 & (masks[1] as number)) |
+      (this.entry2 & (masks[2] as number)) |
+      ((words[at | 3] as number) & (masks[3] as number)) |
+      (this.entry4 & (masks[4] as number)) |
+      (this.entry5 & (masks[5] as number));
+    const tail =
+      (words[at | 6] as number) |
+      (words[at | 7] as number) |
+      (words[at | 8] as number) |
+      (words[at | 9] as number) |
+      (words[at | 10] as number) |
+      (words[at | 11] as number) |
+      (words[at | 12] as number) |
+      (words[at | 13] as number) |
+      (words[at | 14] as number) |
+      (words[at | 15] as number);
+    return (head | tail) !== 0;
   }
 
   /** SPT.4.1 to SPT.4.4. */
-  #checkEntry(words: Uint32Array, at: number): number {
-    const { features, levelsOfAw, highLimitOfAw } = this.#limits;
-    const entry0 = words[at] as number;
-    const pgtt = (entry0 & ENTRY_PGTT.mask) >>> ENTRY_PGTT.shift;
-    const isSupported =
-      (pgtt === PGTT.firstStage && features.FSTS) ||
-      (pgtt === PGTT.secondStage && features.SSTS) ||
-      (pgtt === PGTT.nested && features.NEST) ||
-      (pgtt === PGTT.passThrough && features.PT);
-    if (!isSupported) {
+  #checkEntry(): number {
+    const { entry0 } = this;
+    const pgtt = (entry0 & PGTT_MASK) >>> PGTT_SHIFT;
+    if (((this.#supportedTypes >>> pgtt) & 1) === 0) {
       return 0x5b;
     }
-    const aw = (entry0 & ENTRY_AW.mask) >>> ENTRY_AW.shift;
-    if ((pgtt === PGTT.secondStage || pgtt === PGTT.nested) && levelsOfAw[aw] === 0) {
-      return 0x5b;
-    }
-    if (pgtt === PGTT.firstStage || pgtt === PGTT.nested) {
-      const fspm = ((words[at + 4] as number) & ENTRY_FSPM.mask) >>> ENTRY_FSPM.shift;
-      if (fspm > FSPM.levels5 || (fspm === FSPM.levels5 && !features.FS5LP)) {
-        return 0x5b;
-      }
-      const isTableChecked = pgtt === PGTT.nested && features.checksTableAddress;
-      if (isTableChecked && (words[at + 5] as number) >= (highLimitOfAw[aw] as number)) {
+    const aw = (entry0 & AW_MASK) >>> AW_SHIFT;
+    if (pgtt === SECOND_STAGE || pgtt === NESTED) {
+      if (this.#limits.levelsOfAw[aw] === 0) {
         return 0x5b;
       }
     }
-    return 0;
+    return pgtt === FIRST_STAGE || pgtt === NESTED ? this.#checkFirstStage(pgtt, aw) : 0;
+  }
+
+  #checkFirstStage(pgtt: number, aw: number): number {
+    const { features, highLimitOfAw } = this.#limits;
+    const fspm = (this.entry4 & FSPM_MASK) >>> FSPM_SHIFT;
+    if (fspm > LEVELS_5 || (fspm === LEVELS_5 && !features.FS5LP)) {
+      return 0x5b;
+    }
+    const isTableChecked = pgtt === NESTED && features.checksTableAddress;
+    return isTableChecked && this.entry5 >>> 0 >= (highLimitOfAw[aw] as number) ? 0x5b : 0;
   }
 
   #record(
@@ -339,10 +450,7 @@ export class StructureWalk {
     indexHigh: number,
     indexLow: number,
   ): void {
-    if (this.recorder === null) {
-      return;
-    }
-    this.recorder.read({
+    this.recorder?.read({
       stage,
       level: 0,
       address: numberOf(high, low),
@@ -361,46 +469,4 @@ function hasReserved(words: Uint32Array, at: number, masks: Uint32Array, count: 
     bits |= (words[at + i] as number) & (masks[i] as number);
   }
   return bits !== 0;
-}
-
-/** Unrolled: this runs for every request that misses the context cache. Bits from 85 up are always reserved. */
-function hasReservedContext(words: Uint32Array, at: number, masks: Uint32Array): boolean {
-  return (
-    (((words[at] as number) & (masks[0] as number)) |
-      ((words[at + 1] as number) & (masks[1] as number)) |
-      ((words[at + 2] as number) & (masks[2] as number)) |
-      (words[at + 3] as number) |
-      (words[at + 4] as number) |
-      (words[at + 5] as number) |
-      (words[at + 6] as number) |
-      (words[at + 7] as number)) !==
-    0
-  );
-}
-
-/** Unrolled for units without host permission tables, whose entries end at bit 191. */
-function hasReservedEntry(words: Uint32Array, at: number, limits: UnitLimits): boolean {
-  const masks = limits.pasidEntry;
-  if (!limits.isPasidEntryTailReserved) {
-    return hasReserved(words, at, masks, PASID_ENTRY_WORDS);
-  }
-  return (
-    (((words[at] as number) & (masks[0] as number)) |
-      ((words[at + 1] as number) & (masks[1] as number)) |
-      ((words[at + 2] as number) & (masks[2] as number)) |
-      ((words[at + 3] as number) & (masks[3] as number)) |
-      ((words[at + 4] as number) & (masks[4] as number)) |
-      ((words[at + 5] as number) & (masks[5] as number)) |
-      (words[at + 6] as number) |
-      (words[at + 7] as number) |
-      (words[at + 8] as number) |
-      (words[at + 9] as number) |
-      (words[at + 10] as number) |
-      (words[at + 11] as number) |
-      (words[at + 12] as number) |
-      (words[at + 13] as number) |
-      (words[at + 14] as number) |
-      (words[at + 15] as number)) !==
-    0
-  );
 }

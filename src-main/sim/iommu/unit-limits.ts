@@ -4,8 +4,20 @@
  */
 import type { LayoutContext } from '../../bits/layout.ts';
 import { TWO_32 } from '../../bits/u64.ts';
-import { FirstStage1GLeaf, FirstStage2MLeaf, FirstStage4KLeaf, FirstStageTableEntry, FirstStageUpperEntry } from '../../spec/paging/first-stage-entry.ts';
-import { SecondStage1GLeaf, SecondStage2MLeaf, SecondStage4KLeaf, SecondStageTableEntry, SecondStageUpperEntry } from '../../spec/paging/second-stage-entry.ts';
+import {
+  FirstStage1GLeaf,
+  FirstStage2MLeaf,
+  FirstStage4KLeaf,
+  FirstStageTableEntry,
+  FirstStageUpperEntry,
+} from '../../spec/paging/first-stage-entry.ts';
+import {
+  SecondStage1GLeaf,
+  SecondStage2MLeaf,
+  SecondStage4KLeaf,
+  SecondStageTableEntry,
+  SecondStageUpperEntry,
+} from '../../spec/paging/second-stage-entry.ts';
 import { addressWidthOf } from '../../spec/vtd/address-width.ts';
 import { LegacyContextEntry, ScalableContextEntry } from '../../spec/vtd/context-entry.ts';
 import { PasidDirectoryEntry } from '../../spec/vtd/pasid-directory-entry.ts';
@@ -77,12 +89,18 @@ export interface UnitFeatures {
   readonly checksPasidWidth: boolean;
   /** Scalable mode takes 256-bit descriptors only. Units of older revisions take 128-bit ones of legacy types too. */
   readonly requiresWideQueue: boolean;
+  /** Execute requests are refused before any table is read (34h), from major version 8 on. */
+  readonly refusesExecute: boolean;
+  /** Flags are set although page walks do not snoop for want of SMPWCS. Units of older revisions have no fault for it. */
+  readonly updatesFlagsWithoutSnoop: boolean;
   /** A guest address of FSPTPTR beyond the width is a programming error (5Bh); else the walk finds it (74h). */
   readonly checksTableAddress: boolean;
 }
 
+/** First major version that refuses execute requests (section 7.1.3, RTA.5). */
+const FIRST_WITHOUT_EXECUTE = 8;
 
-function featuresOf({ cap, ecap, followsRevision4 }: IommuCapability): UnitFeatures {
+function featuresOf({ cap, ecap, major, followsRevision4 }: IommuCapability): UnitFeatures {
   return {
     SMTS: ecap.SMTS === 1,
     ADMS: ecap.ADMS === 1,
@@ -102,13 +120,16 @@ function featuresOf({ cap, ecap, followsRevision4 }: IommuCapability): UnitFeatu
     checksPasidWidth: followsRevision4,
     requiresWideQueue: followsRevision4,
     checksTableAddress: followsRevision4,
+    refusesExecute: major >= FIRST_WITHOUT_EXECUTE,
+    updatesFlagsWithoutSnoop: ecap.SMPWCS === 0 && !followsRevision4,
   };
 }
 
 export interface UnitLimits {
   readonly capability: IommuCapability;
   readonly features: UnitFeatures;
-  readonly pasidWidth: number;
+  /** First PASID that ECAP_REG.PSS excludes. */
+  readonly pasidLimit: number;
   readonly firstStage: EntryMasks;
   readonly legacySecondStage: EntryMasks;
   /** Scalable mode. Index 0: SSIRWE=0, 1: SSIRWE=1. */
@@ -128,6 +149,9 @@ export interface UnitLimits {
   /** Addresses are below 2^HAW: limit of the high half. */
   readonly hostHighLimit: number;
 }
+
+/** PASIDs have 20 bits. */
+const ALL_PASIDS = 2 ** 20;
 
 /** First illegal value of the high half for an address width of 32 bits or more. */
 export function highLimit(widthBits: number): number {
@@ -154,10 +178,11 @@ export function unitLimits(capability: IommuCapability): UnitLimits {
     }
   }
   const pasidEntry = PasidTableEntry.reservedMask(context);
+  const features = featuresOf(capability);
   return {
     capability,
-    features: featuresOf(capability),
-    pasidWidth: capability.pasidWidth,
+    features,
+    pasidLimit: features.checksPasidWidth ? 2 ** capability.pasidWidth : ALL_PASIDS,
     firstStage: firstStageMasks(context),
     legacySecondStage: secondStageMasks(withStrictSnoop(context)),
     secondStage: [

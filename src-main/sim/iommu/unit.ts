@@ -108,7 +108,12 @@ export interface UnitOptions {
 
 export interface UnitState {
   readonly registers: Uint32Array;
-  readonly latched: { readonly high: number; readonly low: number; readonly mode: number; readonly isIoRights: boolean };
+  readonly latched: {
+    readonly high: number;
+    readonly low: number;
+    readonly mode: number;
+    readonly isIoRights: boolean;
+  };
   readonly isEnabled: boolean;
   readonly contextCache: unknown;
   readonly pasidCache: unknown;
@@ -158,7 +163,9 @@ export class RemappingUnit implements Snapshotable<UnitState> {
     this.limits = limits;
     const block = vtdRegisterBlock(capability, options.name);
     this.regionBytes = vtdRegionBytes(block);
-    this.registers = new RegisterFile(block, this.regionBytes, { onDidWrite: (write) => this.#written(write) });
+    this.registers = new RegisterFile(block, this.regionBytes, {
+      onDidWrite: (write) => this.#written(write),
+    });
     const { registers } = this;
     const eventOf = (name: string, controlOffset: number): EventMessage =>
       new EventMessage({ registers, controlOffset, name, sink: interrupts, trace, source });
@@ -195,7 +202,16 @@ export class RemappingUnit implements Snapshotable<UnitState> {
       trace,
       source,
     });
-    const common = { registers, memory, limits, caches: this.#caches, devices, faults: this.faultRecording, trace, source };
+    const common = {
+      registers,
+      memory,
+      limits,
+      caches: this.#caches,
+      devices,
+      faults: this.faultRecording,
+      trace,
+      source,
+    };
     this.invalidationQueue = new InvalidationQueue({
       ...common,
       interrupts: this.interruptRemapping,
@@ -203,11 +219,20 @@ export class RemappingUnit implements Snapshotable<UnitState> {
       event: this.#invalidationEvent,
       mode: () => this.translation.mode,
     });
-    this.pageRequests = new PageRequestQueue({ ...common, translation: this.translation, event: this.#pageRequestEvent });
-    this.#registerInvalidation = new RegisterInvalidation(registers, capability, this.#caches, () => ({
-      isQueueEnabled: this.invalidationQueue.isEnabled,
-      mode: this.translation.mode,
-    }));
+    this.pageRequests = new PageRequestQueue({
+      ...common,
+      translation: this.translation,
+      event: this.#pageRequestEvent,
+    });
+    this.#registerInvalidation = new RegisterInvalidation(
+      registers,
+      capability,
+      this.#caches,
+      () => ({
+        isQueueEnabled: this.invalidationQueue.isEnabled,
+        mode: this.translation.mode,
+      }),
+    );
     const { pasids } = options;
     this.#virtualCommand =
       capability.ecap.VCS === 1 && pasids !== undefined
@@ -215,7 +240,13 @@ export class RemappingUnit implements Snapshotable<UnitState> {
         : undefined;
     this.#enhancedCommands =
       capability.cap.ECMDS === 1
-        ? new EnhancedCommandUnit({ registers, counters: 0, trace, source, isGlobalCommandRunning: () => false })
+        ? new EnhancedCommandUnit({
+            registers,
+            counters: 0,
+            trace,
+            source,
+            isGlobalCommandRunning: () => false,
+          })
         : undefined;
   }
 
@@ -280,7 +311,12 @@ export class RemappingUnit implements Snapshotable<UnitState> {
     const t = this.translation;
     this.registers.restore(state.registers);
     this.#latched = { ...state.latched };
-    t.latchRoot(state.latched.high, state.latched.low, state.latched.mode, state.latched.isIoRights);
+    t.latchRoot(
+      state.latched.high,
+      state.latched.low,
+      state.latched.mode,
+      state.latched.isIoRights,
+    );
     t.isEnabled = state.isEnabled;
     t.structures.contextCache.restore(state.contextCache as never);
     t.structures.pasidCache.restore(state.pasidCache as never);
@@ -315,7 +351,10 @@ export class RemappingUnit implements Snapshotable<UnitState> {
 
   #react(write: RegisterWrite): void {
     const { name } = write.register;
-    if (this.#virtualCommand?.written(write) === true || this.#enhancedCommands?.written(write) === true) {
+    if (
+      this.#virtualCommand?.written(write) === true ||
+      this.#enhancedCommands?.written(write) === true
+    ) {
       return;
     }
     switch (name) {
@@ -425,7 +464,12 @@ export class RemappingUnit implements Snapshotable<UnitState> {
   #setInterruptTable(): void {
     const low = this.registers.peek32(IRTA_REG.offset);
     const high = this.registers.peek32(IRTA_REG.offset + 4);
-    this.interruptRemapping.latchTable(high, low & ~0xfff, (low & IRTA_S.mask) >>> IRTA_S.shift, (low & IRTA_EIME) !== 0);
+    this.interruptRemapping.latchTable(
+      high,
+      low & ~0xfff,
+      (low & IRTA_S.mask) >>> IRTA_S.shift,
+      (low & IRTA_EIME) !== 0,
+    );
     this.#setStatus(SIRTP, true);
     if (this.limits.capability.cap.ESIRTPS === 1) {
       this.interruptRemapping.invalidateAll();

@@ -4,12 +4,7 @@
  */
 
 export type WalkStage =
-  | 'root'
-  | 'context'
-  | 'pasid-directory'
-  | 'pasid-entry'
-  | 'first-stage'
-  | 'second-stage';
+  'root' | 'context' | 'pasid-directory' | 'pasid-entry' | 'first-stage' | 'second-stage';
 
 export interface WalkRead {
   readonly stage: WalkStage;

@@ -13,8 +13,8 @@ export const FRAME_WORDS = 1024;
 export const FRAME_BYTES = 4096;
 export const ZERO_SLOT = 0;
 export const HOLE_SLOT = 1;
-/** Entry of a leaf where there is no memory: -1 as a word. */
-export const NO_SLOT = 0xffff_ffff;
+/** Entry of a leaf where there is no memory: negative as a signed word, and slot 0 but for its sign. */
+export const NO_SLOT = 0x8000_0000;
 const FIRST_FREE_SLOT = 2;
 /** Epoch of frames that nobody may write. */
 export const READ_ONLY_EPOCH = 0;
@@ -48,6 +48,10 @@ export class FrameStore {
     return this.#epochs[slot] as number;
   }
 
+  setEpoch(slot: number, epoch: number): void {
+    this.#epochs[slot] = epoch;
+  }
+
   /** A slot that holds a copy of `from`, writable in `epoch`. */
   copy(from: number, epoch: number): number {
     const slot = this.#free.pop() ?? this.#extend();
@@ -56,11 +60,18 @@ export class FrameStore {
     return slot;
   }
 
-  /** Adjacent slots that are never freed, for the upper level of a page map. Gives the first. */
+  /**
+   * `count` adjacent slots that are never freed, for the upper level of a page map. The first is a multiple of the next power
+   * of two, so that offsets into the run can be ORed.
+   */
   reserveRun(count: number): number {
-    const first = this.#extend();
-    for (let slot = first; slot < first + count; slot++) {
-      this.#pinned.push(slot === first ? slot : this.#extend());
+    const alignment = 2 ** Math.ceil(Math.log2(count));
+    while (this.#used % alignment !== 0) {
+      this.#free.push(this.#extend());
+    }
+    const first = this.#used;
+    for (let i = 0; i < count; i++) {
+      this.#pinned.push(this.#extend());
     }
     return first;
   }

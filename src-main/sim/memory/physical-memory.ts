@@ -10,7 +10,7 @@
 import { invariant } from '../../bits/invariant.ts';
 import { toHex } from '../../bits/hex.ts';
 import { TWO_32, bigOf, highOf, highOfBig, lowOf, lowOfBig } from '../../bits/u64.ts';
-import { StateHash } from '../core/hash.ts';
+import type { StateHash } from '../core/hash.ts';
 import type { Snapshotable } from '../core/snapshot.ts';
 import {
   FRAME_BYTES,
@@ -30,7 +30,7 @@ export interface MemoryRegion {
 
 /** Result of `locateForWrite` where there is memory that cannot be written. */
 export const READ_ONLY = -2;
-/** Result of `locateForWrite` where there is no memory; `locate` gives any negative number. */
+/** Result of `locate` and `locateForWrite` where there is no memory. */
 export const NO_MEMORY = -1;
 
 const LEAF_FRAMES = FRAME_WORDS;
@@ -47,12 +47,14 @@ export interface MemorySnapshot {
 export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
   readonly store: FrameStore;
   readonly regions: readonly MemoryRegion[];
-  /** Word index of the slot of the first leaf; those of the others follow. */
-  readonly #leaves: number;
-  readonly #leafCount: number;
-  /** Largest high half that the map covers. */
-  readonly #lastHigh: number;
-  #epoch: number;
+  /** Word index of the slot of the first leaf; those of the others follow. See `locateMapped`. */
+  readonly mapStart: number = 0;
+  /** High halves that the map covers: 0 to this, all ones. */
+  readonly mapHighMask: number = 0;
+  /** Changes whenever a watched frame is about to change. See `watch`. */
+  generation = 0;
+  readonly #leafCount: number = 0;
+  #epoch = 0;
   readonly #rom: readonly MemoryRegion[];
 
   constructor(store: FrameStore, regions: readonly MemoryRegion[]) {
@@ -61,12 +63,13 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
     this.#rom = regions.filter((r) => r.kind === 'rom');
     this.#epoch = store.newEpoch();
     const end = Math.max(1, ...regions.map((r) => r.base + r.bytes));
-    this.#lastHigh = highOf(end - 1);
-    this.#leafCount = (this.#lastHigh + 1) * LEAVES_PER_HIGH;
-    this.#leaves = store.reserveRun(this.#leafCount / FRAME_WORDS) * FRAME_WORDS;
+    const highs = 2 ** Math.ceil(Math.log2(highOf(end - 1) + 1));
+    this.mapHighMask = highs - 1;
+    this.#leafCount = highs * LEAVES_PER_HIGH;
+    this.mapStart = store.reserveRun(this.#leafCount / FRAME_WORDS) * FRAME_WORDS;
     for (let i = 0; i < this.#leafCount; i++) {
       const leaf = this.#initialLeaf(i * LEAF_BYTES);
-      store.words[this.#leaves + i] = leaf;
+      store.words[this.mapStart + i] = leaf;
     }
   }
 
@@ -93,25 +96,24 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
     return leaf;
   }
 
-  /** Index into `store.words` of the word at the address; negative where there is no memory. */
+  /** Index into `store.words` of the word at the address, or `NO_MEMORY`. */
   locate(high: number, low: number): number {
-    if (high >>> 0 > this.#lastHigh) {
+    if (high >>> 0 > this.mapHighMask) {
       return -1;
     }
     const { words } = this.store;
-    const leaf = words[this.#leaves + ((high << 10) | (low >>> 22))] as number;
-    // An entry without memory is -1 as a word, and stays negative.
-    const slot = words[(leaf << 10) | ((low >>> 12) & 1023)] as number;
-    return (slot << 10) | ((low >>> 2) & 1023);
+    const leaf = words[this.mapStart | (high << 10) | (low >>> 22)] as number;
+    const slot = (words[(leaf << 10) | ((low >>> 12) & 1023)] as number) | 0;
+    return slot < 0 ? -1 : (slot << 10) | ((low >>> 2) & 1023);
   }
 
   /** As `locate`, after making the frame writable; `READ_ONLY` for ROM. Invalidates earlier word indexes of the frame. */
   locateForWrite(high: number, low: number): number {
-    if (high >>> 0 > this.#lastHigh) {
+    if (high >>> 0 > this.mapHighMask) {
       return NO_MEMORY;
     }
     const { words } = this.store;
-    const leaf = words[this.#leaves + ((high << 10) | (low >>> 22))] as number;
+    const leaf = words[this.mapStart | (high << 10) | (low >>> 22)] as number;
     const slot = (words[(leaf << 10) | ((low >>> 12) & 1023)] as number) | 0;
     if (slot < 0) {
       return NO_MEMORY;
@@ -123,6 +125,11 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
   }
 
   #claim(high: number, low: number, slot: number): number {
+    this.generation++;
+    if (this.store.epochOf(slot) === ~this.#epoch) {
+      this.store.setEpoch(slot, this.#epoch);
+      return (slot << 10) | ((low >>> 2) & 1023);
+    }
     const at = high * TWO_32 + (low >>> 0);
     if (this.#rom.some((r) => at >= r.base && at < r.base + r.bytes)) {
       return READ_ONLY;
@@ -132,11 +139,22 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
     return (copy << 10) | ((low >>> 2) & 1023);
   }
 
+  /**
+   * Makes `generation` change before the next write to the frame of a word index that `locate` gave: what was worked out from
+   * the frame's contents holds as long as `generation` does. A watched frame is one that its owner must claim again.
+   */
+  watch(wordIndex: number): void {
+    const slot = wordIndex >>> 10;
+    if (this.store.epochOf(slot) === this.#epoch) {
+      this.store.setEpoch(slot, ~this.#epoch);
+    }
+  }
+
   #mapFrame(top: number, frame: number, slot: number): void {
-    let leaf = this.store.words[this.#leaves + top] as number;
+    let leaf = this.store.words[this.mapStart + top] as number;
     if (this.store.epochOf(leaf) !== this.#epoch) {
       leaf = this.store.copy(leaf, this.#epoch);
-      this.store.words[this.#leaves + top] = leaf;
+      this.store.words[this.mapStart + top] = leaf;
     }
     this.store.words[leaf * FRAME_WORDS + frame] = slot;
   }
@@ -247,6 +265,7 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
 
   /** Fills ROM when the machine is built. */
   loadRom(address: number, bytes: Uint8Array): void {
+    this.generation++;
     invariant(address % FRAME_BYTES === 0, 'ROM is loaded by whole frames');
     for (let from = 0; from < bytes.length; from += FRAME_BYTES) {
       const at = address + from;
@@ -260,12 +279,13 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
   /** Freezes the present contents. From now on every first write to a frame copies it. */
   snapshot(): MemorySnapshot {
     this.#epoch = this.store.newEpoch();
-    return { leaves: this.store.words.slice(this.#leaves, this.#leaves + this.#leafCount) };
+    return { leaves: this.store.words.slice(this.mapStart, this.mapStart + this.#leafCount) };
   }
 
   /** Takes over frozen contents, also of another memory of the same store and regions. */
   restore(state: MemorySnapshot): void {
-    this.store.words.set(state.leaves, this.#leaves);
+    this.generation++;
+    this.store.words.set(state.leaves, this.mapStart);
     this.#epoch = this.store.newEpoch();
   }
 
@@ -273,7 +293,7 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
   hashInto(hash: StateHash): void {
     const { words } = this.store;
     for (let top = 0; top < this.#leafCount; top++) {
-      const leaf = words[this.#leaves + top] as number;
+      const leaf = words[this.mapStart + top] as number;
       if (leaf === ZERO_SLOT || leaf === HOLE_SLOT) {
         continue;
       }
@@ -295,4 +315,20 @@ export class PhysicalMemory implements Snapshotable<MemorySnapshot> {
       }
     }
   }
+}
+
+/**
+ * `PhysicalMemory.locate` for loops that hold `words` and `mapStart` already, and an address without bits above
+ * `mapHighMask`. Where there is no memory it gives a word that is zero.
+ */
+export function locateMapped(
+  words: Uint32Array,
+  mapStart: number,
+  high: number,
+  low: number,
+): number {
+  const leaf = words[mapStart | (high << 10) | (low >>> 22)] as number;
+  // The shift drops the sign of an entry without memory, which leaves the frame of zeros.
+  const slot = words[(leaf << 10) | ((low >>> 12) & 1023)] as number;
+  return (slot << 10) | ((low >>> 2) & 1023);
 }

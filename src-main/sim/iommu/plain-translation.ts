@@ -1,0 +1,535 @@
+/**
+ * The common case of a translation, in a straight line: scalable mode, an untranslated user request with PASID, all
+ * translation caches off, four levels to a 4 KiB page that grants what is asked, no flag to set. VT-d 5.10 sections 3.4 to
+ * 3.8.
+ *
+ * It reads what the general walkers read, in their order, and changes nothing but the answer. At the first thing that it
+ * does not expect it gives up, and `Translation` decides from the start: no rule of the specification is found only here.
+ * Entries are tested for all the bits that they must have (`needed`) and for bits that they must not (`surprise`). Where
+ * there is no memory an entry reads as zero here, and so as not present.
+ */
+import { TWO_32 } from '../../bits/u64.ts';
+import { FirstStage4KLeaf } from '../../spec/paging/first-stage-entry.ts';
+import { SecondStage4KLeaf } from '../../spec/paging/second-stage-entry.ts';
+import { AW } from '../../spec/vtd/address-width.ts';
+import { ScalableContextEntry } from '../../spec/vtd/context-entry.ts';
+import { PGTT, PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
+import { ADDRESS_TYPE, COMPLETION } from '../pcie/ports.ts';
+import { locateMapped, type PhysicalMemory } from '../memory/physical-memory.ts';
+import { ACCESS } from './first-stage-walk.ts';
+import { pieceMask, pieceOf } from './piece.ts';
+import type { TranslationCounters } from './request-outcome.ts';
+import type { IommuAnswer, IommuRequest } from './request.ts';
+import { indexAt } from './second-stage-walk.ts';
+import type { EntryMasks, UnitLimits } from './unit-limits.ts';
+
+const PRESENT = pieceMask(ScalableContextEntry, 'P');
+const PASIDE = pieceMask(ScalableContextEntry, 'PASIDE');
+const DTE = pieceMask(ScalableContextEntry, 'DTE');
+const PRE = pieceMask(ScalableContextEntry, 'PRE');
+const RID_PASID = pieceMask(ScalableContextEntry, 'RID_PASID');
+const PDTS = pieceOf(ScalableContextEntry, 'PDTS');
+const PDTS_MASK = PDTS.mask;
+const PDTS_SHIFT = PDTS.shift;
+const SMALLEST_PASID_BITS = 13;
+/** A directory entry of 8 bytes stands for 64 PASIDs. */
+const LOG2_PASIDS_PER_DIRECTORY_BYTE = 3;
+const ENTRY_PGTT = pieceOf(PasidTableEntry, 'PGTT');
+const PGTT_MASK = ENTRY_PGTT.mask;
+const PGTT_FIRST_STAGE = PGTT.firstStage << ENTRY_PGTT.shift;
+const PGTT_SECOND_STAGE = PGTT.secondStage << ENTRY_PGTT.shift;
+const PGTT_NESTED = PGTT.nested << ENTRY_PGTT.shift;
+const ENTRY_AW = pieceOf(PasidTableEntry, 'AW');
+const AW_MASK = ENTRY_AW.mask;
+const AW_48 = AW.bits48 << ENTRY_AW.shift;
+const SSADE = pieceMask(PasidTableEntry, 'SSADE');
+const DID = pieceMask(PasidTableEntry, 'DID');
+const PGSNP = pieceMask(PasidTableEntry, 'PGSNP');
+const FSPM_MASK = pieceMask(PasidTableEntry, 'FSPM');
+const EAFE = pieceMask(PasidTableEntry, 'EAFE');
+const FS_USED =
+  pieceMask(FirstStage4KLeaf, 'P') |
+  pieceMask(FirstStage4KLeaf, 'US') |
+  pieceMask(FirstStage4KLeaf, 'A');
+const FS_EXTENDED = pieceMask(FirstStage4KLeaf, 'EA');
+const FS_WRITE = pieceMask(FirstStage4KLeaf, 'RW');
+const FS_DIRTY = pieceMask(FirstStage4KLeaf, 'D');
+const SS_READ = pieceMask(SecondStage4KLeaf, 'R');
+/** R/W of the first and W of the second stage are the same bit. */
+const WRITE = FS_WRITE;
+const SS_SNOOP = pieceMask(SecondStage4KLeaf, 'SNP');
+/** Bit 7 above the last level: page size, or reserved. */
+const BIT_7 = 1 << 7;
+const ADDRESS_HIGH = 0xf_ffff;
+const ADDRESS_LOW = ~0xfff;
+const PAGE_OFFSET = 0xfff;
+/** Byte offset of an entry in its table: nine index bits above three zeros. */
+const ENTRY_OFFSET = 0xff8;
+const UNTRANSLATED = ADDRESS_TYPE.untranslated;
+const READ = ACCESS.read;
+const SUCCESS = COMPLETION.success;
+const INTERRUPT_RANGE = 0xfee;
+/** Entry kind of a 4 KiB leaf (`unit-limits.ts`). */
+const LEAF_4K = 3;
+
+/** Types of translation. */
+const FIRST_STAGE = 1;
+const SECOND_STAGE = 2;
+const NESTED = 3;
+
+/** Neither a Requester ID nor a PASID, nor the -1 of requests without PASID. */
+const NOBODY = -2;
+
+/** Bits that end the straight line at entries of one stage. */
+class Surprise {
+  tableLow = 0;
+  tableHigh = 0;
+  leafLow = 0;
+  leafHigh = 0;
+  /** R where entries have none. */
+  alwaysReadable = 0;
+  snoop = 0;
+
+  constructor({ low, high }: EntryMasks, beyondMap: number) {
+    this.tableLow = (low[4] as number) | (low[6] as number) | (low[8] as number) | BIT_7;
+    this.tableHigh =
+      (high[4] as number) | (high[6] as number) | (high[8] as number) | (beyondMap & ADDRESS_HIGH);
+    this.leafLow = (low[LEAF_4K] as number) | 0;
+    this.leafHigh = (high[LEAF_4K] as number) | 0;
+  }
+}
+
+export class PlainTranslation {
+  readonly #memory: PhysicalMemory;
+  readonly #answer: IommuAnswer;
+  readonly #counters: TranslationCounters;
+  readonly #firstStage: Surprise;
+  readonly #nestedFirstStage: Surprise;
+  readonly #secondStage: Surprise;
+  #stage: Surprise;
+  readonly #contextReserved: Uint32Array;
+  // Numbers start as numbers: the engine then keeps them untagged.
+  readonly #mapStart: number = 0;
+  readonly #beyondMap: number = 0;
+  #isOn = 0;
+  #rootHigh = 0;
+  #rootLow = 0;
+  /** Requester and PASID that the next fields are about, and the generation of memory for which they hold. */
+  #rid = NOBODY;
+  #pasid = NOBODY;
+  #generation = 0;
+  #lastPasid = NOBODY;
+  /** Word indexes of directory and table entry. */
+  #slotAt = 0;
+  #entryAt = 0;
+  #directoryHigh = 0;
+  #directoryLow = 0;
+  #pasidEnd = 0;
+  #ridPasid = NOBODY;
+  #type = 0;
+  #tableHigh = 0;
+  #tableLow = 0;
+  #firstStageUsed = 0;
+  #isSnooped = 0;
+  #did = 0;
+  /** Second-stage table of a nested entry. */
+  #nestingHigh = 0;
+  #nestingLow = 0;
+  readonly #rootReserved0: number = 0;
+  readonly #rootReserved1: number = 0;
+  readonly #directoryReserved0: number = 0;
+  readonly #directoryReserved1: number = 0;
+  readonly #entryReserved0: number = 0;
+  readonly #entryReserved1: number = 0;
+  readonly #entryReserved2: number = 0;
+  readonly #entryReserved3: number = 0;
+  readonly #entryReserved4: number = 0;
+  readonly #entryReserved5: number = 0;
+  readonly #pasidLimit: number = 0;
+  /** RID_PASID is a PASID that requests may not name. */
+  readonly #hasRidPasid: number = 0;
+  /** What PGTT, AW and SSADE hold in supported entries; -1 when the unit has no such entries. */
+  readonly #firstStageType: number = 0;
+  readonly #secondStageType: number = 0;
+  readonly #nestedType: number = 0;
+  /** Limit of the high half of second-stage input addresses. */
+  readonly #inputHighLimit: number = 0;
+  /** AND of the low words of the last walk. */
+  #rights = 0;
+
+  constructor(
+    memory: PhysicalMemory,
+    limits: UnitLimits,
+    answer: IommuAnswer,
+    counters: TranslationCounters,
+  ) {
+    this.#memory = memory;
+    this.#answer = answer;
+    this.#counters = counters;
+    // Tables where no memory can be are a surprise, so that no lookup has to ask.
+    const beyondMap = ~memory.mapHighMask;
+    this.#mapStart = memory.mapStart;
+    this.#beyondMap = beyondMap;
+    this.#firstStage = new Surprise(limits.firstStage, beyondMap);
+    this.#nestedFirstStage = new Surprise(limits.firstStage, 0);
+    this.#secondStage = new Surprise(limits.secondStage[0], beyondMap);
+    this.#stage = this.#secondStage;
+    this.#firstStage.alwaysReadable = SS_READ;
+    this.#secondStage.snoop = SS_SNOOP;
+    const { scalableRoot, scalableContext, directoryEntry, pasidEntry, features } = limits;
+    this.#rootReserved0 = (scalableRoot[0] as number) | 0;
+    this.#rootReserved1 = (scalableRoot[1] as number) | beyondMap;
+    this.#entryReserved0 = (pasidEntry[0] as number) | 0;
+    this.#entryReserved1 = (pasidEntry[1] as number) | beyondMap;
+    this.#entryReserved2 = (pasidEntry[2] as number) | 0;
+    this.#entryReserved3 = (pasidEntry[3] as number) | 0;
+    this.#entryReserved4 = (pasidEntry[4] as number) | 0;
+    this.#entryReserved5 = (pasidEntry[5] as number) | 0;
+    this.#contextReserved = scalableContext.map((mask, i) => (i === 1 ? mask | beyondMap : mask));
+    this.#directoryReserved0 = (directoryEntry[0] as number) | 0;
+    this.#directoryReserved1 = (directoryEntry[1] as number) | beyondMap;
+    this.#pasidLimit = limits.pasidLimit;
+    this.#hasRidPasid = features.RPS ? 1 : 0;
+    const has48 = limits.levelsOfAw[AW.bits48] === 4;
+    this.#firstStageType = features.FSTS ? PGTT_FIRST_STAGE : -1;
+    this.#secondStageType = features.SSTS && has48 ? PGTT_SECOND_STAGE | AW_48 : -1;
+    this.#nestedType = features.NEST && has48 ? PGTT_NESTED | AW_48 : -1;
+    this.#inputHighLimit = limits.highLimitOfAw[AW.bits48] as number;
+  }
+
+  /** `isOn`: the unit is in the state that this file is about. */
+  setState(isOn: boolean, rootHigh: number, rootLow: number): void {
+    this.#isOn = isOn && rootHigh <= this.#memory.mapHighMask ? 1 : 0;
+    this.#rootHigh = rootHigh | 0;
+    this.#rootLow = rootLow | 0;
+    this.#rid = NOBODY;
+  }
+
+  /** True when the request has passed and the answer is complete. Otherwise nothing has happened. */
+  translate(request: IommuRequest): boolean {
+    const { rid, pasid } = request;
+    const memory = this.#memory;
+    if (
+      this.#isOn === 0 ||
+      request.addressType !== UNTRANSLATED ||
+      request.isPrivileged ||
+      request.isExecute
+    ) {
+      return false;
+    }
+    const isKnown =
+      rid === this.#rid && pasid === this.#pasid && memory.generation === this.#generation;
+    if (!isKnown && !this.#readStructures(rid, pasid)) {
+      return false;
+    }
+    const { high, low } = request;
+    const kind: number = request.kind;
+    // Second stage: read needs R, write W, atomic both, one more than the kind of access as bits.
+    let needed = kind + 1;
+    let leafNeeded = needed;
+    if (this.#type === SECOND_STAGE) {
+      if (high >>> 0 >= this.#inputHighLimit) {
+        return false;
+      }
+    } else {
+      const top = high >> 15;
+      if (top !== 0 && top !== -1) {
+        return false;
+      }
+      needed = kind === READ ? this.#firstStageUsed : this.#firstStageUsed | FS_WRITE;
+      leafNeeded = kind === READ ? needed : needed | FS_DIRTY;
+      if (this.#type === NESTED) {
+        return this.#nested(request, needed, leafNeeded);
+      }
+    }
+    const stage = this.#stage;
+    const leaf = this.#walk(stage, this.#tableHigh, this.#tableLow, high, low, needed, leafNeeded);
+    // The first stage has no read right and no snoop bit.
+    return leaf >= 0 && this.#finish(leaf, low, this.#rights | stage.alwaysReadable, stage.snoop);
+  }
+
+  /**
+   * Works out what root, context, directory and PASID table entries say. It holds until one of them is written or the root
+   * pointer changes: this is no cache of the architecture, software cannot see it.
+   */
+  #readStructures(rid: number, pasid: number): boolean {
+    this.#pasid = NOBODY;
+    if (pasid < 0) {
+      return false;
+    }
+    const { generation } = this.#memory;
+    if ((rid !== this.#rid || generation !== this.#generation) && !this.#readContext(rid)) {
+      return false;
+    }
+    this.#generation = generation;
+    if (pasid >= this.#pasidEnd || pasid === this.#ridPasid || !this.#readEntry(pasid)) {
+      return false;
+    }
+    // A PASID that comes twice in a row is worth remembering.
+    if (pasid === this.#lastPasid) {
+      this.#memory.watch(this.#slotAt);
+      this.#memory.watch(this.#entryAt);
+      this.#pasid = pasid;
+    }
+    this.#lastPasid = pasid;
+    return true;
+  }
+
+  #readContext(rid: number): boolean {
+    this.#rid = NOBODY;
+    const memory = this.#memory;
+    const { words } = memory.store;
+    const map = this.#mapStart;
+    const rootLow = this.#rootLow | ((rid >>> 8) << 4) | ((rid >>> 4) & 8);
+    const root = locateMapped(words, map, this.#rootHigh, rootLow);
+    const root0 = words[root] as number;
+    const root1 = words[root | 1] as number;
+    if (
+      (root0 & PRESENT) === 0 ||
+      ((root0 & this.#rootReserved0) | (root1 & this.#rootReserved1)) !== 0
+    ) {
+      return false;
+    }
+    const at = locateMapped(words, map, root1, (root0 & ADDRESS_LOW) | ((rid & 0x7f) << 5));
+    const context0 = (words[at] as number) | 0;
+    const ridPasid = (words[at | 2] as number) & RID_PASID;
+    const pasidBits = ((context0 & PDTS_MASK) >>> PDTS_SHIFT) + SMALLEST_PASID_BITS;
+    const directoryLow = context0 & ADDRESS_LOW;
+    const isPlain =
+      (context0 & (PRESENT | PASIDE)) === (PRESENT | PASIDE) &&
+      (context0 & (DTE | PRE)) !== PRE &&
+      ridPasid >>> pasidBits === 0 &&
+      (directoryLow >>> 0) + 2 ** (pasidBits - LOG2_PASIDS_PER_DIRECTORY_BYTE) <= TWO_32 &&
+      this.#contextReserved.every((mask, i) => ((words[at | i] as number) & mask) === 0);
+    if (!isPlain) {
+      return false;
+    }
+    this.#directoryHigh = (words[at | 1] as number) | 0;
+    this.#directoryLow = directoryLow;
+    this.#pasidEnd = Math.min(2 ** pasidBits, this.#pasidLimit);
+    this.#ridPasid = this.#hasRidPasid !== 0 ? ridPasid : NOBODY;
+    this.#rid = rid;
+    memory.watch(root);
+    memory.watch(at);
+    return true;
+  }
+
+  #readEntry(pasid: number): boolean {
+    const { words } = this.#memory.store;
+    const map = this.#mapStart;
+    const slot = locateMapped(
+      words,
+      map,
+      this.#directoryHigh,
+      this.#directoryLow + ((pasid >>> 6) << 3),
+    );
+    const slot0 = (words[slot] as number) | 0;
+    const slot1 = (words[slot | 1] as number) | 0;
+    if (
+      (slot0 & PRESENT) === 0 ||
+      ((slot0 & this.#directoryReserved0) | (slot1 & this.#directoryReserved1)) !== 0
+    ) {
+      return false;
+    }
+    const at = locateMapped(words, map, slot1, (slot0 & ADDRESS_LOW) | ((pasid & 63) << 6));
+    const entry0 = (words[at] as number) | 0;
+    const reserved =
+      (entry0 & this.#entryReserved0) |
+      ((words[at | 1] as number) & this.#entryReserved1) |
+      ((words[at | 2] as number) & this.#entryReserved2) |
+      ((words[at | 3] as number) & this.#entryReserved3) |
+      ((words[at | 4] as number) & this.#entryReserved4) |
+      ((words[at | 5] as number) & this.#entryReserved5) |
+      (words[at | 6] as number) |
+      (words[at | 7] as number) |
+      (words[at | 8] as number) |
+      (words[at | 9] as number) |
+      (words[at | 10] as number) |
+      (words[at | 11] as number) |
+      (words[at | 12] as number) |
+      (words[at | 13] as number) |
+      (words[at | 14] as number) |
+      (words[at | 15] as number);
+    if ((entry0 & PRESENT) === 0 || reserved !== 0 || !this.#takeEntry(words, at)) {
+      return false;
+    }
+    this.#slotAt = slot;
+    this.#entryAt = at;
+    return true;
+  }
+
+  /** False for an entry of a type, a width or a number of levels that is not plain. */
+  #takeEntry(words: Uint32Array, at: number): boolean {
+    const entry0 = (words[at] as number) | 0;
+    const entry2 = (words[at | 2] as number) | 0;
+    const entry4 = (words[at | 4] as number) | 0;
+    const entry5 = (words[at | 5] as number) | 0;
+    this.#isSnooped = entry2 & PGSNP;
+    this.#did = entry2 & DID;
+    if ((entry0 & (PGTT_MASK | AW_MASK | SSADE)) === this.#secondStageType) {
+      this.#type = SECOND_STAGE;
+      this.#stage = this.#secondStage;
+      this.#tableHigh = (words[at | 1] as number) | 0;
+      this.#tableLow = entry0 & ADDRESS_LOW;
+      return true;
+    }
+    this.#firstStageUsed = (entry4 & EAFE) === 0 ? FS_USED : FS_USED | FS_EXTENDED;
+    this.#tableHigh = entry5;
+    this.#tableLow = entry4 & ADDRESS_LOW;
+    if ((entry4 & FSPM_MASK) !== 0) {
+      return false;
+    }
+    if ((entry0 & PGTT_MASK) === this.#firstStageType) {
+      this.#type = FIRST_STAGE;
+      this.#stage = this.#firstStage;
+      return (entry5 & this.#beyondMap) === 0;
+    }
+    this.#type = NESTED;
+    this.#nestingHigh = (words[at | 1] as number) | 0;
+    this.#nestingLow = entry0 & ADDRESS_LOW;
+    return (entry0 & (PGTT_MASK | AW_MASK | SSADE)) === this.#nestedType;
+  }
+
+  /** First-stage tables in guest memory: each entry's address, and the output, go through the second stage. */
+  #nested(request: IommuRequest, needed: number, leafNeeded: number): boolean {
+    const { words } = this.#memory.store;
+    const ss = this.#secondStage;
+    const ssHigh = this.#nestingHigh;
+    const ssLow = this.#nestingLow;
+    const { high, low } = request;
+    const surprise = this.#nestedFirstStage;
+    let guestHigh = this.#tableHigh;
+    let guestLow = this.#tableLow;
+    let rights = WRITE;
+    for (let level = 4; level > 0; level--) {
+      const offset = indexAt(level, high, low) << 3;
+      if (guestHigh >>> 0 >= this.#inputHighLimit) {
+        return false;
+      }
+      const leaf = this.#walk(ss, ssHigh, ssLow, guestHigh, guestLow | offset, SS_READ, SS_READ);
+      if (leaf < 0) {
+        return false;
+      }
+      const leafLow = (words[leaf] as number) | 0;
+      const at = this.#memory.locate(
+        (words[leaf | 1] as number) & ADDRESS_HIGH,
+        (leafLow & ADDRESS_LOW) | offset,
+      );
+      if (at < 0) {
+        return false;
+      }
+      const valueLow = (words[at] as number) | 0;
+      const valueHigh = (words[at | 1] as number) | 0;
+      const wanted = level === 1 ? leafNeeded : needed;
+      const surpriseLow = level === 1 ? surprise.leafLow : surprise.tableLow;
+      const surpriseHigh = level === 1 ? surprise.leafHigh : surprise.tableHigh;
+      if (isUnfit(valueLow, valueHigh, wanted, surpriseLow, surpriseHigh)) {
+        return false;
+      }
+      rights &= valueLow;
+      guestHigh = valueHigh & ADDRESS_HIGH;
+      guestLow = valueLow & ADDRESS_LOW;
+    }
+    if (guestHigh >= this.#inputHighLimit) {
+      return false;
+    }
+    const ssNeeded = request.kind + 1;
+    const leaf = this.#walk(ss, ssHigh, ssLow, guestHigh, guestLow, ssNeeded, ssNeeded);
+    return leaf >= 0 && this.#finish(leaf, low, this.#rights & (rights | SS_READ), SS_SNOOP);
+  }
+
+  /** Four levels of one stage. Gives the word index of the leaf, or -1; leaves the rights of the path in a field. */
+  #walk(
+    surprise: Surprise,
+    tableHigh: number,
+    tableLow: number,
+    high: number,
+    low: number,
+    needed: number,
+    leafNeeded: number,
+  ): number {
+    const { words } = this.#memory.store;
+    const map = this.#mapStart;
+    const { tableLow: surpriseLow, tableHigh: surpriseHigh } = surprise;
+    let at = locateMapped(words, map, tableHigh, tableLow | ((high >>> 4) & ENTRY_OFFSET));
+    let valueLow = (words[at] as number) | 0;
+    let valueHigh = (words[at | 1] as number) | 0;
+    if (isUnfit(valueLow, valueHigh, needed, surpriseLow, surpriseHigh)) {
+      return -1;
+    }
+    let rights = valueLow;
+    at = locateMapped(
+      words,
+      map,
+      valueHigh & ADDRESS_HIGH,
+      (valueLow & ADDRESS_LOW) | (((high << 5) | (low >>> 27)) & ENTRY_OFFSET),
+    );
+    valueLow = (words[at] as number) | 0;
+    valueHigh = (words[at | 1] as number) | 0;
+    if (isUnfit(valueLow, valueHigh, needed, surpriseLow, surpriseHigh)) {
+      return -1;
+    }
+    rights &= valueLow;
+    at = locateMapped(
+      words,
+      map,
+      valueHigh & ADDRESS_HIGH,
+      (valueLow & ADDRESS_LOW) | ((low >>> 18) & ENTRY_OFFSET),
+    );
+    valueLow = (words[at] as number) | 0;
+    valueHigh = (words[at | 1] as number) | 0;
+    if (isUnfit(valueLow, valueHigh, needed, surpriseLow, surpriseHigh)) {
+      return -1;
+    }
+    rights &= valueLow;
+    at = locateMapped(
+      words,
+      map,
+      valueHigh & ADDRESS_HIGH,
+      (valueLow & ADDRESS_LOW) | ((low >>> 9) & ENTRY_OFFSET),
+    );
+    valueLow = (words[at] as number) | 0;
+    valueHigh = (words[at | 1] as number) | 0;
+    if (isUnfit(valueLow, valueHigh, leafNeeded, surprise.leafLow, surprise.leafHigh)) {
+      return -1;
+    }
+    this.#rights = rights & valueLow;
+    return at;
+  }
+
+  #finish(leaf: number, low: number, rights: number, snoopBit: number): boolean {
+    const { words } = this.#memory.store;
+    const leafLow = (words[leaf] as number) | 0;
+    const outHigh = (words[leaf | 1] as number) & ADDRESS_HIGH;
+    const outLow = (leafLow & ADDRESS_LOW) | (low & PAGE_OFFSET);
+    if (outHigh === 0 && outLow >>> 20 === INTERRUPT_RANGE) {
+      return false;
+    }
+    const answer = this.#answer;
+    answer.status = SUCCESS;
+    answer.reason = 0;
+    answer.isRecorded = false;
+    answer.high = outHigh;
+    answer.low = outLow;
+    answer.pageShift = 12;
+    answer.canRead = (rights & SS_READ) !== 0;
+    answer.canWrite = (rights & WRITE) !== 0;
+    answer.isPrivileged = false;
+    answer.isSnooped = (this.#isSnooped | (leafLow & snoopBit)) !== 0;
+    answer.isUntranslatedOnly = false;
+    answer.isIotlbHit = false;
+    answer.domainId = this.#did;
+    this.#counters.walks++;
+    return true;
+  }
+}
+
+function isUnfit(
+  valueLow: number,
+  valueHigh: number,
+  needed: number,
+  low: number,
+  high: number,
+): boolean {
+  return (valueLow & needed) !== needed || ((valueLow & low) | (valueHigh & high)) !== 0;
+}
