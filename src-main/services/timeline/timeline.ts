@@ -93,7 +93,7 @@ export class Timeline {
       head: this.head,
       tail: this.trace.tail,
       at: this.at,
-      timeNs: machine.queue.nowNs,
+      timeNs: this.#timeNs(),
       headTimeNs: this.recorder.nowNs,
       stateHash: machine.stateHash(),
       traceHash: this.trace.hash(),
@@ -122,6 +122,13 @@ export class Timeline {
   #isStatement(seq: number): boolean {
     const raw = this.trace.read(seq);
     return raw !== undefined && kindOf(raw) === (SCRIPT_CALLED as unknown as EventKind);
+  }
+
+  /** Software takes time of its own between events: the last record says how late it was. */
+  #timeNs(): number {
+    return this.isLive
+      ? this.recorder.nowNs
+      : (readRecord(this.trace, this.at - 1)?.timeNs ?? this.machine().queue.nowNs);
   }
 
   /** The line that was at work: that of the last call at or before the selected instant. */

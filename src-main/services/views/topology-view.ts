@@ -15,7 +15,7 @@ function platformNodes(machine: Machine): TopologyNode[] {
     {
       id: 'cpus',
       kind: 'cpu',
-      title: `${machine.config.cpus} CPUs`,
+      title: machine.config.cpus === 1 ? '1 CPU' : `${machine.config.cpus} CPUs`,
       subtitle: machine.config.kernelProfile,
       link: { view: 'interrupts', label: 'Interrupts' },
     },
