@@ -1,0 +1,54 @@
+/** Takes the pictures of the README: the first lab once its solution has run, light and dark, at two window sizes. */
+import { mkdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchChromium, openLabPage } from '../support/chromium.ts';
+import { LabWindow, solutionOf } from '../support/lab-window.ts';
+import { startTestHost, type TestHost } from '../support/web-host.ts';
+
+const LAB = 'find-the-capability';
+const FILE = 'find-siov.ts';
+const FOLDER = path.resolve(import.meta.dirname, '../../docs/screenshots');
+const SIZES = [
+  { width: 1440, height: 900 },
+  { width: 1024, height: 700 },
+];
+
+describe('the window of a lab that passes', () => {
+  let host: TestHost;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    mkdirSync(FOLDER, { recursive: true });
+    host = await startTestHost();
+    browser = await launchChromium();
+  });
+
+  afterAll(async () => {
+    await browser.close();
+    await host.close();
+  });
+
+  it.each(['light', 'dark'] as const)('is pictured in %s', async (colorScheme) => {
+    const { page, context, problems } = await openLabPage(browser, host.url, {
+      colorScheme,
+      permissions: ['clipboard-read', 'clipboard-write'],
+    });
+    const window = new LabWindow(page);
+    await window.openLab(LAB);
+    await window.replaceText(solutionOf(LAB, FILE));
+    await page.keyboard.press('Control+Home');
+    await window.saved();
+    await window.runToEnd();
+    for (const viewport of SIZES) {
+      await page.setViewportSize(viewport);
+      await page.waitForTimeout(500);
+      const file = path.join(FOLDER, `${LAB}-${colorScheme}-${String(viewport.width)}.png`);
+      await page.screenshot({ path: file });
+      expect(statSync(file).size).toBeGreaterThan(20_000);
+    }
+    expect(problems).toEqual([]);
+    await context.close();
+  });
+});
