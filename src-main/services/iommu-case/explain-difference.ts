@@ -21,15 +21,13 @@ function structureOf(step: WalkRead): Structure {
   const hasBit7 = ((step.words[0] ?? 0) & BIT_7) !== 0;
   switch (step.stage) {
     case 'root':
-      return (step.words.length === 4 ? ScalableRootEntry : RootEntry) as unknown as Structure;
+      return step.words.length === 4 ? ScalableRootEntry : RootEntry;
     case 'context':
-      return (step.words.length === 8
-        ? ScalableContextEntry
-        : LegacyContextEntry) as unknown as Structure;
+      return step.words.length === 8 ? ScalableContextEntry : LegacyContextEntry;
     case 'pasid-directory':
-      return PasidDirectoryEntry as unknown as Structure;
+      return PasidDirectoryEntry;
     case 'pasid-entry':
-      return PasidTableEntry as unknown as Structure;
+      return PasidTableEntry;
     case 'first-stage':
       return firstStageEntryAt(step.level, hasBit7);
     default:

@@ -29,7 +29,7 @@ export function interruptRemapEntryOf(machine: Machine, words: Uint32Array): Dec
     const address = Number(entry.PDA);
     return {
       kind: 'posted',
-      structure: PostedInterruptEntry as unknown as Structure,
+      structure: PostedInterruptEntry,
       isPresent: entry.P === 1,
       vector: entry.VV,
       sid: entry.SID,
@@ -42,7 +42,7 @@ export function interruptRemapEntryOf(machine: Machine, words: Uint32Array): Dec
   const entry = layout.decode(words);
   return {
     kind: 'remapped',
-    structure: layout as unknown as Structure,
+    structure: layout,
     isPresent: entry.P === 1,
     vector: entry.V,
     sid: entry.SID,

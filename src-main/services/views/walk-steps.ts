@@ -46,15 +46,13 @@ function structureOf(read: WalkRead): Structure {
   const hasBit7 = ((read.words[0] ?? 0) & BIT_7) !== 0;
   switch (read.stage) {
     case 'root':
-      return ScalableRootEntry as unknown as Structure;
+      return ScalableRootEntry;
     case 'context':
-      return (read.words.length === 8
-        ? ScalableContextEntry
-        : LegacyContextEntry) as unknown as Structure;
+      return read.words.length === 8 ? ScalableContextEntry : LegacyContextEntry;
     case 'pasid-directory':
-      return PasidDirectoryEntry as unknown as Structure;
+      return PasidDirectoryEntry;
     case 'pasid-entry':
-      return PasidTableEntry as unknown as Structure;
+      return PasidTableEntry;
     case 'first-stage':
       return firstStageEntryAt(read.level, hasBit7);
     default:
