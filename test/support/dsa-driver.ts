@@ -7,11 +7,7 @@ import { CAPABILITY_ID, EXTENDED_CAPABILITY_ID } from '../../src-main/spec/pcie/
 import { COMMAND } from '../../src-main/spec/dsa/commands.ts';
 import { FLAG } from '../../src-main/spec/dsa/descriptor.ts';
 import { GroupConfig } from '../../src-main/spec/dsa/group-config.ts';
-import {
-  OPERATIONS,
-  descriptorStructure,
-  recordStructure,
-} from '../../src-main/spec/dsa/operations.ts';
+import { descriptorStructure, recordStructure } from '../../src-main/spec/dsa/operations.ts';
 import { WQ_MODE, WqConfig } from '../../src-main/spec/dsa/wq-config.ts';
 import { EventQueue } from '../../src-main/sim/core/event-queue.ts';
 import { Trace, type TraceOptions } from '../../src-main/sim/core/trace.ts';
@@ -345,5 +341,3 @@ function kindName(id: number): string {
   }
   return kindNames.get(id) ?? '?';
 }
-
-export const ALL_OPCODES: readonly number[] = OPERATIONS.map((o) => o.code);

@@ -1,5 +1,5 @@
 /**
- * Cache Flush: writes back and invalidates every cache line that the range touches. DSA 3.0 section 8.3.20. The lab has no
+ * Cache Flush: writes back and invalidates every cache line that the range touches. DSA 3.0 section 8.3. The lab has no
  * caches, so only the translation, the faults and the time of the walk over the pages are visible.
  */
 import { FLAG } from '../../../../spec/dsa/descriptor.ts';

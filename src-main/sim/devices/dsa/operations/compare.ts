@@ -1,5 +1,5 @@
 /**
- * Compare and Compare Pattern, and their inter-domain forms. DSA 3.0 sections 8.3.6 and 8.3.7.
+ * Compare and Compare Pattern, and their inter-domain forms. DSA 3.0 section 8.3.
  *
  * Result 1 means different, and Bytes Completed is then the offset of the first difference. A difference is reported
  * before a fault that lies behind it.

@@ -1,5 +1,5 @@
 /**
- * CRC Generation and Copy with CRC Generation. DSA 3.0 sections 8.3.13, 8.3.14 and appendix A.
+ * CRC Generation and Copy with CRC Generation. DSA 3.0 section 8.3 and appendix A.
  *
  * The register starts at the complement of the seed and the result is complemented again, so a result is the seed of the
  * next part. With the inversion bypassed, seed and result are the plain register, not reflected.

@@ -1,5 +1,5 @@
 /**
- * Create Delta Record and Apply Delta Record. DSA 3.0 sections 8.3.8 and 8.3.9.
+ * Create Delta Record and Apply Delta Record. DSA 3.0 section 8.3.
  *
  * A delta record is a list of ten-byte entries: the index of an eight-byte block (16 bits, little-endian) and the block's
  * new bytes. The pages of the record (create) and of the destination (apply) are known only while the chunk is processed,

@@ -1,5 +1,5 @@
 /**
- * Memory Copy with Dualcast: one source, two destinations that advance together. DSA 3.0 section 8.3.10. Their addresses
+ * Memory Copy with Dualcast: one source, two destinations that advance together. DSA 3.0 section 8.3. Their addresses
  * must have the same offset in a page.
  */
 import { FLAG } from '../../../../spec/dsa/descriptor.ts';

@@ -1,5 +1,5 @@
 /**
- * Fill and its inter-domain form. DSA 3.0 section 8.3.5. The pattern starts over at byte 0 of the destination, so its
+ * Fill and its inter-domain form. DSA 3.0 section 8.3. The pattern starts over at byte 0 of the destination, so its
  * phase does not depend on the alignment.
  */
 import { FLAG } from '../../../../spec/dsa/descriptor.ts';

@@ -1,5 +1,5 @@
 /**
- * Memory Move, and its inter-domain form. DSA 3.0 sections 8.3.4 and 3.14.
+ * Memory Move, and its inter-domain form. DSA 3.0 sections 8.3 and 3.14.
  *
  * Overlapping buffers behave as if copied through a buffer: when the destination lies above the source, the copy starts
  * from the end. Result 1 of a partial completion says so.

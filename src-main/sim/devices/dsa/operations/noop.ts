@@ -1,4 +1,4 @@
-/** No-op: only signals completion; with Fence it is a barrier in a batch. DSA 3.0 section 8.3.1. */
+/** No-op: only signals completion; with Fence it is a barrier in a batch. DSA 3.0 section 8.3. */
 import type { Job } from '../job.ts';
 import { RUN, type OperationModel } from './operation.ts';
 

@@ -1,5 +1,5 @@
 /**
- * Translation Fetch: loads translations of a region into the device TLB and moves no data. DSA 3.0 section 8.3.12. With a
+ * Translation Fetch: loads translations of a region into the device TLB and moves no data. DSA 3.0 section 8.3. With a
  * stride, one translation for each stride. After a fault it has to be started again from the beginning.
  */
 import { OPERAND, STATUS } from '../../../../spec/dsa/status-codes.ts';

@@ -1,6 +1,6 @@
 /**
  * Update Window: the owner of an inter-domain entry moves the window that others may reach. DSA 3.0 sections 3.14 and
- * 8.3.21. It waits for descriptors in progress (`drains.ts`) unless told not to.
+ * 8.3. It waits for descriptors in progress (`drains.ts`) unless told not to.
  */
 import { bigOf } from '../../../../bits/u64.ts';
 import type { InterDomain, WindowFields } from '../inter-domain.ts';

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { COMMAND } from '../../../../../src-main/spec/dsa/commands.ts';
 import { GENCAP, GRPCAP, WQCAP } from '../../../../../src-main/spec/dsa/capability-registers.ts';
 import { WQ_FIELD_LOCK, WqConfig } from '../../../../../src-main/spec/dsa/wq-config.ts';
+import { capabilitiesOf } from '../../../../../src-main/sim/devices/dsa/capabilities.ts';
+import { WqConfigTable } from '../../../../../src-main/sim/devices/dsa/wq-config-table.ts';
 import { configIssues, settingsOf } from '../../../../../src-main/sim/devices/dsa/config.ts';
 import { DEDICATED, DsaDriver, SHARED } from '../../../../support/dsa-driver.ts';
 
@@ -224,6 +226,58 @@ describe('write matrix of WQCFG', () => {
     expect(driver.readWq(1)).toMatchObject({ state: 1, mode: 0 });
     driver.write(driver.table(1) + 24, 0xffff_ffff);
     expect(driver.readWq(0)).toMatchObject({ state: 1, occupancy: 0, modeSupport: 0 });
+  });
+});
+
+describe('WQCFG without configuration support, as a virtual device shows it', () => {
+  function tableWith(modeSupport: number): WqConfigTable {
+    const capabilities = capabilitiesOf(settingsOf({ profile: 'v2' }));
+    const table = new WqConfigTable({
+      ...capabilities,
+      gencap: { ...capabilities.gencap, configuration: 0 },
+    });
+    table.setField(0, 'modeSupport', modeSupport);
+    return table;
+  }
+
+  /** Fields of which at least one bit is writable. */
+  function writable(table: WqConfigTable, state: number): readonly string[] {
+    return WqConfig.fields
+      .filter((field) =>
+        field.pieces.some(
+          (piece) =>
+            (table.writableMask(0, piece.word, { isDeviceDisabled: true, state }) & piece.mask) !==
+            0,
+        ),
+      )
+      .map((field) => field.name)
+      .sort();
+  }
+
+  it('lets nothing be written in a queue that guests share', () => {
+    expect(writable(tableWith(0), 0)).toEqual([]);
+  });
+
+  it('lets a single owner choose mode, PASID and threshold while the queue is Disabled', () => {
+    expect(writable(tableWith(1), 0)).toEqual([
+      'mode',
+      'occupancyHandle',
+      'occupancyInterruptEnable',
+      'occupancyLimit',
+      'occupancyTable',
+      'pasid',
+      'pasidEnable',
+      'priv',
+      'threshold',
+    ]);
+  });
+
+  it('lets a single owner change the threshold of an enabled queue', () => {
+    expect(writable(tableWith(1), 1)).toEqual([
+      'occupancyInterruptEnable',
+      'occupancyLimit',
+      'threshold',
+    ]);
   });
 });
 
