@@ -79,7 +79,6 @@ export const MEMBER_DISPATCHED = defineEvent('dsa.batch.member-dispatched', {
 });
 
 export const BATCH_FENCED = defineEvent('dsa.batch.fence-failed', {
-  level: 'guest-error',
   title: 'Rest of a batch dropped at a fence',
   meaning:
     'A member before the fence did not end with Success, so the fenced member and all after it are not executed.',
@@ -112,7 +111,6 @@ export const DESCRIPTOR_COMPLETED = defineEvent('dsa.descriptor.completed', {
 });
 
 export const DESCRIPTOR_FAILED = defineEvent('dsa.descriptor.failed', {
-  level: 'guest-error',
   title: 'Descriptor failed',
   meaning: 'The completion record, the software error register or the event log says why.',
   source: dsa('5.8'),
@@ -289,7 +287,6 @@ export const OCCUPANCY_REACHED = defineEvent('dsa.wq.occupancy-reached', {
 });
 
 export const ERROR_REPORTED = defineEvent('dsa.error.reported', {
-  level: 'guest-error',
   title: 'Error reported',
   meaning:
     'SWERROR keeps the first error; later ones only set its overflow bit. The event log keeps them all.',
