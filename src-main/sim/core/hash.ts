@@ -5,16 +5,18 @@
 import { wordHex } from '../../bits/hex.ts';
 
 export class StateHash {
-  #a = 0x9e37_79b9;
-  #b = 0x85eb_ca6b;
+  #a = 0x9e37_79b9 | 0;
+  #b = 0x85eb_ca6b | 0;
   readonly #float = new Float64Array(1);
   readonly #halves = new Uint32Array(this.#float.buffer);
 
   word(value: number): void {
-    this.#a = Math.imul(this.#a ^ value, 0x85eb_ca77);
-    this.#a ^= this.#a >>> 15;
-    this.#b = Math.imul(this.#b + value, 0xc2b2_ae3d) ^ this.#a;
-    this.#b ^= this.#b >>> 13;
+    let a = Math.imul(this.#a ^ value, 0x85eb_ca77);
+    a ^= a >>> 15;
+    let b = Math.imul((this.#b + value) | 0, 0xc2b2_ae3d) ^ a;
+    b ^= b >>> 13;
+    this.#a = a;
+    this.#b = b;
   }
 
   number(value: number): void {
@@ -23,10 +25,23 @@ export class StateHash {
     this.word(this.#halves[1] ?? 0);
   }
 
+  /** The same for each of `values[start...end-1]`. */
+  numbers(values: Float64Array, start: number, end: number): void {
+    this.words(new Uint32Array(values.buffer, values.byteOffset), start * 2, end * 2);
+  }
+
   words(values: Uint32Array | Int32Array, start = 0, end = values.length): void {
+    let a = this.#a;
+    let b = this.#b;
     for (let i = start; i < end; i++) {
-      this.word(values[i] as number);
+      const value = (values[i] as number) | 0;
+      a = Math.imul(a ^ value, 0x85eb_ca77);
+      a ^= a >>> 15;
+      b = Math.imul((b + value) | 0, 0xc2b2_ae3d) ^ a;
+      b ^= b >>> 13;
     }
+    this.#a = a;
+    this.#b = b;
   }
 
   text(value: string): void {

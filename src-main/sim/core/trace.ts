@@ -26,13 +26,19 @@ class Segment {
   /** Slots that went into the hash already. */
   hashed = 0;
 
-  push(value: number): void {
-    if (this.used === this.slots.length) {
-      const grown = new Float64Array(this.slots.length * 2);
+  clear(): void {
+    this.used = 0;
+    this.records = 0;
+    this.hashed = 0;
+  }
+
+  /** Room for `count` more slots. */
+  reserve(count: number): void {
+    if (this.used + count > this.slots.length) {
+      const grown = new Float64Array(Math.max(this.slots.length * 2, this.used + count));
       grown.set(this.slots);
       this.slots = grown;
     }
-    this.slots[this.used++] = value;
   }
 }
 
@@ -63,6 +69,9 @@ export class Trace {
   readonly #maxSegments: number;
   #segments: Segment[] = [];
   #current: Segment | undefined;
+  /** Where the next value of the open record goes. */
+  #slots = new Float64Array(0);
+  #at = 0;
   #firstSeq = 0;
   #nextSeq = 0;
   readonly #recordHash = new StateHash();
@@ -107,6 +116,7 @@ export class Trace {
     return this.#texts[id] ?? '';
   }
 
+  /** Starts a record; at most one value for each field follows, then `end`. */
   begin(kind: EventKind, source: number): void {
     if (!this.#isStoring) {
       return;
@@ -115,23 +125,27 @@ export class Trace {
     if (segment === undefined || segment.records === SEGMENT_RECORDS) {
       segment = this.#open();
     }
-    segment.offsets[segment.records] = segment.used;
-    segment.push(kind.id * 65_536 + source);
-    segment.push(this.nowNs);
-    segment.push(this.cause);
+    segment.reserve(HEADER_SLOTS + kind.fields.length * 2);
+    const { slots, used } = segment;
+    slots[used] = kind.id * 65_536 + source;
+    slots[used + 1] = this.nowNs;
+    slots[used + 2] = this.cause;
+    this.#slots = slots;
+    this.#at = used + HEADER_SLOTS;
   }
 
   num(value: number): void {
     if (this.#isStoring) {
-      (this.#current as Segment).push(value);
+      this.#slots[this.#at++] = value;
     }
   }
 
   u64(high: number, low: number): void {
     if (this.#isStoring) {
-      const segment = this.#current as Segment;
-      segment.push(high >>> 0);
-      segment.push(low >>> 0);
+      const at = this.#at;
+      this.#slots[at] = high >>> 0;
+      this.#slots[at + 1] = low >>> 0;
+      this.#at = at + 2;
     }
   }
 
@@ -145,15 +159,16 @@ export class Trace {
       this.#texts.push(value);
       this.#textIds.set(value, id);
     }
-    (this.#current as Segment).push(id);
+    this.#slots[this.#at++] = id;
   }
 
   /** Completes the record and gives its sequence number. */
   end(): number {
     if (this.#isStoring) {
       const segment = this.#current as Segment;
+      segment.used = this.#at;
       segment.records++;
-      segment.offsets[segment.records] = segment.used;
+      segment.offsets[segment.records] = this.#at;
     }
     return this.#nextSeq++;
   }
@@ -258,8 +273,7 @@ export class Trace {
   }
 
   #hashSegment(segment: Segment): void {
-    for (; segment.hashed < segment.used; segment.hashed++) {
-      this.#recordHash.number(segment.slots[segment.hashed] as number);
-    }
+    this.#recordHash.numbers(segment.slots, segment.hashed, segment.used);
+    segment.hashed = segment.used;
   }
 }
