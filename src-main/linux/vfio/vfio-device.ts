@@ -4,7 +4,6 @@ import type { Device } from '../core/device.ts';
 import type { Caller, IoctlArgument } from '../core/files.ts';
 import { Refcount } from '../core/refcount.ts';
 import type { VmArea } from '../mm/mm.ts';
-import type { VfioGroup } from './group.ts';
 
 /** How DMA of a device is translated. */
 export type VfioBacking =
@@ -42,6 +41,17 @@ export interface VfioDeviceOps {
   dma_unmap?(vdev: VfioDevice, iova: number, bytes: number): void;
 }
 
+/** What a device knows of the group it is in. The whole of it is `VfioGroup`, which knows its devices. */
+export interface VfioDeviceGroup {
+  readonly id: number;
+  readonly name: string;
+  /** Path of the group's node. */
+  readonly path: string;
+  readonly isOpen: boolean;
+  readonly device_users: number;
+  cdev_users: number;
+}
+
 export class VfioDevice {
   readonly name: string;
   readonly dev: Device;
@@ -50,7 +60,7 @@ export class VfioDevice {
   readonly refs: Refcount;
   /** Number of the character device: `/dev/vfio/devices/vfioN`. */
   index = -1;
-  group: VfioGroup | null = null;
+  group: VfioDeviceGroup | null = null;
   backing: VfioBacking = { kind: 'emulated' };
   /** For the driver's own use. */
   driver_data: unknown = null;

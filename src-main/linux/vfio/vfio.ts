@@ -193,10 +193,11 @@ export class Vfio {
   /** Host PASID that stands for a VDEV's requests without a guest PASID, -EINVAL when there is none. */
   defaultPasid(vdev: VfioDevice): number {
     const type1 = this.type1Of(vdev);
-    if (type1 === undefined || vdev.group === null) {
+    const group = this.#groupOf(vdev);
+    if (type1 === undefined || group === undefined) {
       return this.#iommufd?.defaultPasid(vdev) ?? -EINVAL;
     }
-    return type1.domainOf(vdev.group)?.pasidOf(vdev.group) ?? -EINVAL;
+    return type1.domainOf(group)?.pasidOf(group) ?? -EINVAL;
   }
 
   /** Host PASID behind a guest PASID that was attached to a VDEV, -EINVAL when it was not. */
@@ -229,7 +230,7 @@ export class Vfio {
 
   /** vfio_group_iommu_domain and what belongs to it. */
   type1Of(vdev: VfioDevice): Type1 | undefined {
-    const container = vdev.group?.container;
+    const container = this.#groupOf(vdev)?.container;
     return container instanceof ContainerFile ? (container.type1 ?? undefined) : undefined;
   }
 
@@ -396,10 +397,14 @@ export class Vfio {
     vdev.call('request', () => vdev.ops.request?.(vdev, count));
   }
 
+  #groupOf(vdev: VfioDevice): VfioGroup | undefined {
+    return vdev.group === null ? undefined : this.#groups.get(vdev.group.id);
+  }
+
   #finishUnregister(vdev: VfioDevice): void {
-    const { group } = vdev;
+    const group = this.#groupOf(vdev);
     this.#devices.delete(vdev.dev);
-    if (group === null) {
+    if (group === undefined) {
       return;
     }
     group.devices.splice(group.devices.indexOf(vdev), 1);
