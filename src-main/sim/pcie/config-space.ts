@@ -17,6 +17,9 @@ import type { ResetKind } from './ports.ts';
 
 const BAR_COUNT = 6;
 const BAR_TYPE_64 = 2;
+/** Software learns by all ones which BARs there are and how large: such a write is no mistake, whatever it finds. */
+const FIRST_BAR = 0x10;
+const LAST_BAR = 0x24;
 /** Survive every reset but power-on. */
 const STICKY: ReadonlySet<Access> = new Set(['RW1CS', 'RWS', 'ROS', 'HwInit']);
 
@@ -56,7 +59,8 @@ export class ConfigSpace implements Snapshotable<Uint32Array> {
     if (isConfigAccess(offset, bytes)) {
       this.registers.write(offset, bytes, BigInt(value >>> 0));
     }
-    if (!this.#hasEffect && value !== 0 && this.#trace.isOn) {
+    const isQuestion = offset >= FIRST_BAR && offset <= LAST_BAR;
+    if (!this.#hasEffect && value !== 0 && !isQuestion && this.#trace.isOn) {
       this.#trace.record(CONFIG_WRITE_IGNORED, this.#source, offset, value >>> 0, bytes);
     }
   }
@@ -83,8 +87,9 @@ export class ConfigSpace implements Snapshotable<Uint32Array> {
     if (index >= BAR_COUNT || registers.block.registers.every((r) => r.name !== `BAR${index}`)) {
       return 0n;
     }
-    const low = registers.peek32(0x10 + 4 * index);
-    const high = this.isWideBar(index) ? registers.peek32(0x14 + 4 * index) : 0;
+    const at = FIRST_BAR + 4 * index;
+    const low = registers.peek32(at);
+    const high = this.isWideBar(index) ? registers.peek32(at + 4) : 0;
     return bigOf(high, low) & ~0xfn;
   }
 

@@ -192,13 +192,15 @@ export class FunctionCapabilities {
   /** Reports a BAR once it is whole: a 64-bit one when its upper half is written. */
   #reportBar(name: string): void {
     const index = Number(name.slice('BAR'.length));
-    const is64Bit = this.#names.has(`BAR${index}`) && this.#config.isWideBar(index);
+    const isLowHalf = this.#names.has(`BAR${index}`) && this.#config.isWideBar(index);
     const first = (this.#hooks.barBytes[index] ?? 0) === 0 ? index - 1 : index;
     const bytes = this.#hooks.barBytes[first] ?? 0;
     const address = this.#config.barAddress(first);
-    // All ones in the writable bits is software asking for the size.
-    const isSizing = (address & 0xffff_ffffn) === BigInt((0xffff_ffff & ~(bytes - 1)) >>> 0);
-    if (!is64Bit && address !== 0n && !isSizing) {
+    // All ones in the writable bits of a register is software asking for the size; no window lies that high.
+    const shift = this.#config.isWideBar(first) ? 32n : 0n;
+    const answer = (1n << (32n + shift)) - BigInt(bytes);
+    const isSizing = address >> shift === answer >> shift;
+    if (!isLowHalf && address !== 0n && !isSizing) {
       this.#trace.record(BAR_PLACED, this.#source, first, address, bytes);
     }
   }

@@ -170,7 +170,8 @@ export interface BarSpec {
 const BASE_NOTE = 'Where the region is; low bits that the size makes 0 cannot be written.';
 
 function lowBar({ index, bytes, is64Bit = false, isPrefetchable = false }: BarSpec): Register {
-  const low = Math.min(31, Math.log2(bytes));
+  // From 4 GiB on, no bit of this half can be written: the size shows in the upper half alone.
+  const low = Math.min(32, Math.log2(bytes));
   const fields: Record<string, FieldSpec> = {
     IOS: bit(0, 'I/O Space', { access: 'RO', note: '0: memory.' }),
     TYPE: bits(2, 1, 'Type', {
@@ -184,8 +185,14 @@ function lowBar({ index, bytes, is64Bit = false, isPrefetchable = false }: BarSp
       reset: isPrefetchable ? 1 : 0,
       note: 'Reads have no side effects.',
     }),
-    BASE: bits(31, low, 'Base Address', { access: 'RW', format: 'hex', note: BASE_NOTE }),
   };
+  if (low < 32) {
+    fields['BASE'] = bits(31, low, 'Base Address', {
+      access: 'RW',
+      format: 'hex',
+      note: BASE_NOTE,
+    });
+  }
   if (low > BAR_ADDRESS_LOW) {
     fields['_r4'] = rsvdZ(low - 1, BAR_ADDRESS_LOW);
   }

@@ -7,6 +7,7 @@ import { ExpressCapability } from '../../../../src-main/spec/pcie/express.ts';
 import { MsiXCapability } from '../../../../src-main/spec/pcie/msi-x.ts';
 import { PageRequestCapability } from '../../../../src-main/spec/pcie/page-request.ts';
 import { PasidCapability } from '../../../../src-main/spec/pcie/pasid.ts';
+import { BAR_PLACED, CONFIG_WRITE_IGNORED } from '../../../../src-main/spec/events/pcie.ts';
 import { VirtualChannelCapability } from '../../../../src-main/spec/pcie/virtual-channel.ts';
 import { Trace } from '../../../../src-main/sim/core/trace.ts';
 import { ConfigSpace } from '../../../../src-main/sim/pcie/config-space.ts';
@@ -69,6 +70,12 @@ function functionWith(): {
   return { config, pci, msix, switched, calls, trace };
 }
 
+function recordsOf(trace: Trace, kind: { readonly id: number }): readonly (readonly number[])[] {
+  return Array.from({ length: trace.head }, (_, seq) => trace.read(seq))
+    .filter((record) => record?.kind === kind.id)
+    .map((record) => [...(record?.slots ?? [])]);
+}
+
 describe('configuration space', () => {
   it('gives ones for accesses that do not fit', () => {
     const { config } = functionWith();
@@ -105,6 +112,43 @@ describe('configuration space', () => {
     ]);
   });
 
+  it.each([
+    [2 ** 31, 0x8000_000c, 0xffff_ffff],
+    [2 ** 32, 0x0000_000c, 0xffff_ffff],
+    [2 ** 33, 0x0000_000c, 0xffff_fffe],
+    [2 ** 40, 0x0000_000c, 0xffff_ff00],
+  ])('tells the size of a BAR of %i bytes and where it is', (bytes, low, high) => {
+    const trace = new Trace({ mode: 'store' });
+    const config: ConfigSpace = new ConfigSpace({
+      block: configSpace({
+        name: 'LARGE_BAR',
+        header: {
+          vendorId: 0x8086,
+          deviceId: 0x1234,
+          classCode: 0x03_8000,
+          bars: [{ index: 0, bytes, is64Bit: true, isPrefetchable: true }],
+        },
+        capabilities: [],
+      }),
+      trace,
+      source: 0,
+      onDidWrite: (write) => {
+        pci.onDidWrite(write);
+      },
+    });
+    const hooks = { barBytes: [bytes, 0, 0, 0, 0, 0], onFunctionLevelReset: () => undefined };
+    const pci: FunctionCapabilities = new FunctionCapabilities(config, hooks, undefined, trace, 0);
+    config.write(0x10, 4, 0xffff_ffff);
+    config.write(0x14, 4, 0xffff_ffff);
+    expect([config.read(0x10, 4), config.read(0x14, 4)]).toEqual([low, high]);
+    const place = 2n ** 44n;
+    config.write(0x10, 4, 0);
+    config.write(0x14, 4, Number(place >> 32n));
+    expect(config.barAddress(0)).toBe(place);
+    // The question for the size is no place; the answer to it is.
+    expect(recordsOf(trace, BAR_PLACED)).toEqual([[0, Number(place >> 32n), 0, bytes]]);
+  });
+
   it('speaks up when a write can have no effect', () => {
     const { config, trace } = functionWith();
     config.write(0x00, 4, 1);
@@ -113,6 +157,15 @@ describe('configuration space', () => {
     const kinds = Array.from({ length: trace.head }, (_, seq) => trace.read(seq)?.kind);
     expect(new Set(kinds).size).toBe(2);
     expect(trace.head).toBe(3);
+  });
+
+  it('takes no offence at the question which BARs there are', () => {
+    const { config, trace } = functionWith();
+    for (let at = 0x10; at <= 0x24; at += 4) {
+      config.write(at, 4, 0xffff_ffff);
+    }
+    expect(config.read(0x20, 4)).toBe(0);
+    expect(recordsOf(trace, CONFIG_WRITE_IGNORED)).toEqual([]);
   });
 });
 
