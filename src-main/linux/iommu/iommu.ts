@@ -1,6 +1,5 @@
 /**
- * The IOMMU core as drivers use it (drivers/iommu/iommu.c): domains, mapping, attachment of functions and PASIDs, groups and
- * DMA ownership.
+ * The IOMMU core as drivers use it (drivers/iommu/iommu.c): domains, mapping, attachment of functions and PASIDs, groups.
  *
  * Mapping and attachment change tables in memory and queue the invalidations themselves; `iommu_unmap_fast` leaves the
  * invalidation to `iommu_iotlb_sync`.
@@ -9,7 +8,7 @@ import type { Core } from '../core/core.ts';
 import type { Device } from '../core/device.ts';
 import { exportSymbols } from '../core/export-symbols.ts';
 import type { Sysfs } from '../core/sysfs.ts';
-import { EADDRINUSE, EBUSY, EINVAL, ENODEV, EOPNOTSUPP, EPERM, IS_ERR } from '../errno.ts';
+import { EADDRINUSE, EBUSY, EINVAL, ENODEV, EOPNOTSUPP, IS_ERR } from '../errno.ts';
 import {
   DOMAIN_ATTACHED,
   DOMAIN_DETACHED,
@@ -20,6 +19,7 @@ import { INTERRUPT_RANGE } from '../../spec/vtd/interrupt-message.ts';
 import type { PageAllocator } from '../mm/page-allocator.ts';
 import { isPciDev, type PciDev } from '../pci/pci-dev.ts';
 import type { Pci } from '../pci/pci.ts';
+import { DmaOwnership } from './dma-owner.ts';
 import type { IommuDomain } from './domain.ts';
 import { IOMMU_NO_PASID, type DomainFormat } from './domain.ts';
 import { IommuGroup, isIsolatedFunction } from './group.ts';
@@ -63,6 +63,7 @@ export class Iommu {
   readonly #core: Core;
   readonly #parts: IommuParts;
   readonly #groups = new Map<Device, IommuGroup>();
+  readonly owners = new DmaOwnership(this);
 
   constructor(parts: IommuParts) {
     this.#core = parts.core;
@@ -72,8 +73,8 @@ export class Iommu {
       added: (dev) => this.#probe(dev),
       removed: (dev) => this.#release(dev),
       willBind: (dev, driver) =>
-        driver.driver_managed_dma === true ? 0 : this.useDefaultDomain(dev),
-      didUnbind: (dev) => this.unuseDefaultDomain(dev),
+        driver.driver_managed_dma === true ? 0 : this.owners.useDefaultDomain(dev),
+      didUnbind: (dev) => this.owners.unuseDefaultDomain(dev),
     });
     exportSymbols<Iommu>(parts.core, this, {
       calls: [
@@ -387,66 +388,20 @@ export class Iommu {
   // ---- ownership -----------------------------------------------------------------------------------------------------
 
   iommu_group_claim_dma_owner(group: IommuGroup, owner: object): number {
-    if (group.owner_cnt > 0) {
-      return -EPERM;
-    }
-    return this.#claim(group, owner);
+    return this.owners.claimGroup(group, owner);
   }
 
   iommu_group_release_dma_owner(group: IommuGroup): void {
-    this.#releaseOwner(group);
+    this.owners.releaseGroup(group);
   }
 
   /** As the group call, but the same owner may claim several members. */
   iommu_device_claim_dma_owner(dev: Device, owner: object): number {
-    const group = this.#groups.get(dev);
-    if (group === undefined) {
-      return -ENODEV;
-    }
-    if (group.owner_cnt > 0) {
-      if (group.owner !== owner) {
-        return -EPERM;
-      }
-      group.owner_cnt += 1;
-      group.publish();
-      return 0;
-    }
-    return this.#claim(group, owner);
+    return this.owners.claimDevice(dev, owner);
   }
 
   iommu_device_release_dma_owner(dev: Device): void {
-    const group = this.#groups.get(dev);
-    if (group === undefined) {
-      return;
-    }
-    if (group.owner_cnt > 1) {
-      group.owner_cnt -= 1;
-      group.publish();
-      return;
-    }
-    this.#releaseOwner(group);
-  }
-
-  /** A kernel driver binds: it needs the default domain, so nobody in user space may own the group. */
-  useDefaultDomain(dev: Device): number {
-    const group = this.#groups.get(dev);
-    if (group === undefined) {
-      return 0;
-    }
-    if (group.owner !== null || group.domain !== group.default_domain) {
-      return -EBUSY;
-    }
-    group.owner_cnt += 1;
-    group.publish();
-    return 0;
-  }
-
-  unuseDefaultDomain(dev: Device): void {
-    const group = this.#groups.get(dev);
-    if (group !== undefined && group.owner === null && group.owner_cnt > 0) {
-      group.owner_cnt -= 1;
-      group.publish();
-    }
+    this.owners.releaseDevice(dev);
   }
 
   // ---- parts ---------------------------------------------------------------------------------------------------------
@@ -526,24 +481,6 @@ export class Iommu {
       this.#core.emit(DOMAIN_ATTACHED, next.name, dev.rid, pasid);
     }
     return result;
-  }
-
-  #claim(group: IommuGroup, owner: object): number {
-    if (group.domain !== group.default_domain) {
-      return -EBUSY;
-    }
-    group.owner = owner;
-    group.owner_cnt = 1;
-    this.setGroupDomain(group, null);
-    group.publish();
-    return 0;
-  }
-
-  #releaseOwner(group: IommuGroup): void {
-    group.owner = null;
-    group.owner_cnt = 0;
-    this.setGroupDomain(group, group.default_domain);
-    group.publish();
   }
 
   #probe(dev: PciDev): void {

@@ -310,12 +310,12 @@ describe('functions and owners', () => {
     expect(iommu.iommu_group_claim_dma_owner(group, {})).toBe(-EPERM);
     expect(iommu.iommu_device_claim_dma_owner(dev, {})).toBe(-EPERM);
     expect(iommu.iommu_device_claim_dma_owner(dev, owner)).toBe(0);
-    expect(iommu.useDefaultDomain(dev)).toBe(-EBUSY);
+    expect(iommu.owners.useDefaultDomain(dev)).toBe(-EBUSY);
     expect(iommu.setGroupDomain(group, domain)).toBe(0);
     iommu.iommu_device_release_dma_owner(dev);
     iommu.iommu_group_release_dma_owner(group);
     expect(group.domain).toBe(group.default_domain);
-    expect(iommu.useDefaultDomain(dev)).toBe(0);
+    expect(iommu.owners.useDefaultDomain(dev)).toBe(0);
     expect(iommu.iommu_group_claim_dma_owner(group, owner)).toBe(-EPERM);
   });
 
