@@ -38,12 +38,14 @@ export class FunctionCapabilities {
   isPasidEnabled = false;
   isPrivilegedEnabled = false;
   isAtsEnabled = false;
+  /** Enabled and not failed. */
   isPriEnabled = false;
   /** Page requests that software lets the function have outstanding. */
   priAllocation = 0;
   /** Bit n: traffic class n belongs to an enabled virtual channel. */
   trafficClasses = 1;
 
+  #isPriSwitchedOn = false;
   readonly #config: ConfigSpace;
   readonly #hooks: FunctionCapabilityHooks;
   readonly #msix: InterruptTable | undefined;
@@ -91,7 +93,8 @@ export class FunctionCapabilities {
     this.isPasidEnabled = this.#flag('PASID_CONTROL', 'ENABLE');
     this.isPrivilegedEnabled = this.#flag('PASID_CONTROL', 'PRIV');
     this.isAtsEnabled = this.#flag('ATS_CONTROL', 'ENABLE');
-    this.isPriEnabled = this.#flag('PRI_CONTROL', 'ENABLE') && !this.#flag('PRI_STATUS', 'RF');
+    this.#isPriSwitchedOn = this.#flag('PRI_CONTROL', 'ENABLE');
+    this.isPriEnabled = this.#isPriSwitchedOn && !this.#flag('PRI_STATUS', 'RF');
     this.priAllocation = this.#value('PRI_ALLOCATION', 'ALLOCATION');
     this.trafficClasses = this.#trafficClasses();
   }
@@ -136,15 +139,16 @@ export class FunctionCapabilities {
       busMaster: this.isBusMaster,
       pasid: this.isPasidEnabled,
       ats: this.isAtsEnabled,
-      pri: this.isPriEnabled,
+      pri: this.#isPriSwitchedOn,
     };
+    const wasUsable = this.isPriEnabled;
     const allocation = this.priAllocation;
     this.refresh();
     const is = {
       busMaster: this.isBusMaster,
       pasid: this.isPasidEnabled,
       ats: this.isAtsEnabled,
-      pri: this.isPriEnabled,
+      pri: this.#isPriSwitchedOn,
     };
     if (register === 'MSIX_CONTROL') {
       this.refreshMsix();
@@ -155,7 +159,7 @@ export class FunctionCapabilities {
         this.#hooks.onDidSwitch?.(name, is[name]);
       }
     }
-    if (was.pri !== is.pri || allocation !== this.priAllocation) {
+    if (wasUsable !== this.isPriEnabled || allocation !== this.priAllocation) {
       this.#hooks.onPageRequestsChanged?.();
     }
   }

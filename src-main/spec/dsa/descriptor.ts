@@ -194,7 +194,7 @@ export function defineRecord<const F extends FieldMap>(
 }
 
 export const PlainRecord = defineRecord('Plain', 'DSA', {
-  invalidFlags: bits(151, 128, 'Invalid Flags', {
-    note: 'With status 11h: the flags that were wrong.',
+  invalidFlags: bits(151, 128, 'Invalid Flags or IDPT Handle', {
+    note: 'With status 11h the flags that were wrong; of an inter-domain operation that failed at one, the handle.',
   }),
 });

@@ -100,6 +100,10 @@ export class Bar0 {
     }
     const index = (offset - table.at) >>> 2;
     if (bytes === 8) {
+      if (table.name === 'ims' && index % IMS_ENTRY_WORDS === 0 && highOfBig(value) !== 0) {
+        this.#traceIgnored(table, index, value, 'the upper half of an IMS address must be 0');
+        return;
+      }
       this.#writeTable(table, index, lowOfBig(value), 0xffff_ffff);
       this.#writeTable(table, index + 1, highOfBig(value), 0xffff_ffff);
       return;
@@ -130,16 +134,14 @@ export class Bar0 {
   #writeTable(table: Table, index: number, value: number, byteMask: number): void {
     const reason = table.write(index, value, byteMask);
     if (reason !== '') {
-      const offset = table.at + index * 4;
-      this.#u.trace.record(
-        REGISTER_IGNORED,
-        this.#u.source,
-        `${table.name}[${toHex(index * 4)}]`,
-        offset,
-        BigInt(value),
-        reason,
-      );
+      this.#traceIgnored(table, index, BigInt(value), reason);
     }
+  }
+
+  #traceIgnored({ name, at }: Table, index: number, value: bigint, reason: string): void {
+    const place = `${name}[${toHex(index * 4)}]`;
+    const { trace, source } = this.#u;
+    trace.record(REGISTER_IGNORED, source, place, at + index * 4, value, reason);
   }
 
   #accessors(name: keyof DsaTablePlaces): Pick<Table, 'read' | 'write'> {

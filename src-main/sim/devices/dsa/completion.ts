@@ -12,6 +12,7 @@ import type { Batches } from './batches.ts';
 import { COUNTER, type DsaCounters } from './counters.ts';
 import type { ErrorReport } from './error-report.ts';
 import type { EventLog } from './event-log.ts';
+import { faultingHandle } from './inter-domain.ts';
 import type { DsaInterrupts } from './interrupts.ts';
 import { ACCESS, type Job, type JobPool } from './job.ts';
 import { TRANSLATION, type MemoryAccess } from './memory-access.ts';
@@ -133,7 +134,7 @@ export class Completion {
     }
   }
 
-  /** Words 0 to 3, and the flags for status 11h; the rest is the operation's. */
+  /** Words 0 to 3, and flags or IDPT handle where the status tells of them; the rest is the operation's. */
   #fillRecord(job: Job): void {
     const { record, status } = job;
     const isFault = job.faultHigh !== 0 || job.faultLow !== 0 || job.faultOperand !== 0;
@@ -148,6 +149,8 @@ export class Completion {
       record[4] = job.information;
     } else if (status >= STATUS.idptHandle && status <= STATUS.updateWindowDenied) {
       record[4] = job.information & 0xffff;
+    } else if (status === STATUS.pageFault || status === STATUS.pageRequestInvalid) {
+      record[4] = faultingHandle(job) ?? (record[4] as number);
     }
   }
 

@@ -317,7 +317,7 @@ export class DsaFunction implements PcieFunction<DsaState>, EventTarget {
   #refreshPageRequests(): void {
     const { pageRequests, pci, trace, source, counters } = this.#u;
     pageRequests.allocation = pci.isPriEnabled ? pci.priAllocation : 0;
-    if (pci.isPriEnabled) {
+    if (pci.isPriEnabled && this.#state !== DEVICE_STATE.halted) {
       for (const { job, request } of pageRequests.sendQueued()) {
         counters.add(COUNTER.pageRequests, job.wq, job.pasidRow);
         trace.record(

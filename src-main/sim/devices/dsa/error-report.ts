@@ -8,15 +8,17 @@
 import { SWERROR } from '../../../spec/dsa/general-registers.ts';
 import { EventLogEntry } from '../../../spec/dsa/event-log-entry.ts';
 import { FLAG } from '../../../spec/dsa/descriptor.ts';
-import { DEVICE_ERROR, STATUS } from '../../../spec/dsa/status-codes.ts';
+import { DEVICE_ERROR, OPERAND, STATUS } from '../../../spec/dsa/status-codes.ts';
 import { ERROR_REPORTED } from '../../../spec/events/dsa.ts';
 import { bigOf } from '../../../bits/u64.ts';
 import type { Trace } from '../../core/trace.ts';
 import type { EventLog } from './event-log.ts';
+import { faultingHandle } from './inter-domain.ts';
 import type { Job } from './job.ts';
 import type { DsaRegisters } from './registers.ts';
 
 const HANDLE_WORD = 9;
+const OPERAND_SHIFT = 29;
 const NO_WQ = -1;
 const IMS_PORTALS = 2;
 
@@ -159,6 +161,7 @@ export class ErrorReport {
       EventLogEntry.set(words, 'interruptRequired', isInterruptDue ? 1 : 0);
       EventLogEntry.set(words, 'imsPortal', job.portal >= IMS_PORTALS ? 1 : 0);
       EventLogEntry.set(words, 'recordRequired', RECORD_CODES.has(code) ? 1 : 0);
+      EventLogEntry.set(words, 'operand', code === STATUS.recordFault ? OPERAND.record : 0);
       EventLogEntry.set(words, 'firstInBatch', batch?.isFirstError === true ? 1 : 0);
     }
     if (RECORD_CODES.has(code)) {
@@ -172,21 +175,26 @@ function hasInformation(code: number): boolean {
   return (
     code === STATUS.flags ||
     code === STATUS.interruptHandle ||
+    code === STATUS.pageFault ||
+    code === STATUS.pageRequestInvalid ||
     code === STATUS.batchListFault ||
     code === STATUS.readbackFault ||
     (code >= STATUS.idptHandle && code <= STATUS.updateWindowDenied)
   );
 }
 
-/** The upper half of quadword 1: flags, a handle, or the operand at 31:29. */
+/** The upper half of quadword 1: flags, or a handle with the operand at 31:29. */
 function informationOf(job: Job, code: number): number {
   switch (code) {
     case STATUS.flags:
     case STATUS.interruptHandle:
       return job.information;
+    case STATUS.pageFault:
+    case STATUS.pageRequestInvalid:
+      return ((job.faultOperand << OPERAND_SHIFT) | (faultingHandle(job) ?? 0)) >>> 0;
     case STATUS.batchListFault:
     case STATUS.readbackFault:
-      return (job.faultOperand << 29) >>> 0;
+      return (job.faultOperand << OPERAND_SHIFT) >>> 0;
     case STATUS.idptHandle:
     case STATUS.idptPermission:
     case STATUS.windowRange:

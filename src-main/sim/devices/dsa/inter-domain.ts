@@ -5,7 +5,7 @@
  * Submitters of a bitmap entry are looked up in memory; the words read are cached until software invalidates them.
  */
 import { IDPT_TYPE, IdptEntry } from '../../../spec/dsa/inter-domain.ts';
-import { STATUS } from '../../../spec/dsa/status-codes.ts';
+import { OPERAND, STATUS } from '../../../spec/dsa/status-codes.ts';
 import { bigOf, highOfBig, lowOfBig } from '../../../bits/u64.ts';
 import type { Snapshotable } from '../../core/snapshot.ts';
 import { COMPLETION } from '../../pcie/ports.ts';
@@ -225,6 +225,18 @@ export interface WindowFields {
   readonly size: bigint;
   readonly isEnabled: boolean;
   readonly isOffset: boolean;
+}
+
+/** Word of a descriptor with both IDPT handles. */
+const HANDLES_WORD = 15;
+
+/** The IDPT handle behind which an access of a job faulted, undefined when it was in the job's own address space. */
+export function faultingHandle(job: Job): number | undefined {
+  const handles = job.words[HANDLES_WORD] as number;
+  if (job.faultOperand === OPERAND.source) {
+    return job.domain1Pasid < 0 ? undefined : handles & 0xffff;
+  }
+  return job.domain2Pasid < 0 ? undefined : handles >>> 16;
 }
 
 /** The address that a descriptor reaches through an entry; undefined when it leaves the window. */

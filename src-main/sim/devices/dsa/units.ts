@@ -30,7 +30,7 @@ import { Executor } from './executor.ts';
 import { GroupArbiter } from './group-arbiter.ts';
 import { GroupConfigTable } from './group-config-table.ts';
 import { InterDomain } from './inter-domain.ts';
-import { DsaInterrupts } from './interrupts.ts';
+import { DsaInterrupts, TABLE } from './interrupts.ts';
 import { JobPool, type Job } from './job.ts';
 import { MemoryAccess } from './memory-access.ts';
 import { operationModels } from './models.ts';
@@ -318,7 +318,10 @@ function buildExecution(env: DsaEnvironment, hooks: DsaHooks, parts: Parts): Exe
   return { check, batches, drains, completion, executor, engines, commands, classes, occupancy };
 }
 
-/** Raises a queue's occupancy interrupt when the queue has drained to the limit. */
+/**
+ * Raises a queue's occupancy interrupt, at the entry that WQCFG names, when the queue has drained to the limit. Only entry 0
+ * of MSI-X has a cause register (DSA 3.0 section 9.2.11).
+ */
 export class OccupancyWatch {
   readonly #env: DsaEnvironment;
   readonly #hooks: DsaHooks;
@@ -356,9 +359,10 @@ export class OccupancyWatch {
       occupancy,
       config.occupancyLimit,
     );
-    this.#hooks.raiseCause('occupancy');
     const index = interrupts.indexOf(config.occupancyHandle, config.occupancyTable);
-    if (index >= 0) {
+    if (index === 0 && config.occupancyTable === TABLE.msix) {
+      this.#hooks.raiseCause('occupancy');
+    } else if (index >= 0) {
       interrupts.raise(config.occupancyTable, index);
     }
   }

@@ -89,7 +89,8 @@ class MemoryMove implements OperationModel {
   }
 
   finish(job: Job): void {
-    job.result = job.status === STATUS.success ? 0 : job.s0;
+    const isPartial = job.status !== STATUS.success && job.chunk > 0;
+    job.result = isPartial ? job.s0 : 0;
   }
 }
 

@@ -7,6 +7,7 @@ import { IdptEntry } from '../../../../../src-main/spec/dsa/inter-domain.ts';
 import { OPCODE } from '../../../../../src-main/spec/dsa/operations.ts';
 import {
   DEVICE_ERROR,
+  OPERAND,
   STATUS,
   STATUS_TEXTS,
 } from '../../../../../src-main/spec/dsa/status-codes.ts';
@@ -261,6 +262,7 @@ const SCENARIOS: Readonly<Record<number, () => number>> = {
       recordRequired: 1,
       recordHead: 1,
       address: 0x4000n,
+      operand: OPERAND.record,
     });
     return logEntry(driver, 1).code;
   },
@@ -414,6 +416,32 @@ describe('errors without a completion record', () => {
       informationValid: 1,
       information: flags,
       code: STATUS.flags,
+    });
+  });
+
+  it.each([
+    ['the source', S, OPERAND.source, 0],
+    ['the destination', D, OPERAND.destination, 1],
+  ])('names %s that has no page', (_, page, operand, write) => {
+    const driver = plain();
+    driver.port.unmap(1, page);
+    expect(softwareError(driver, descriptor(OPCODE.memoryMove, MOVE))).toBe(STATUS.pageFault);
+    expect(readSoftwareError(driver)).toMatchObject({
+      informationValid: 1,
+      information: (operand << 29) >>> 0,
+      write,
+      address: BigInt(page),
+    });
+  });
+
+  it('names the IDPT handle of a page that is missing in another domain', () => {
+    const driver = interDomain();
+    driver.port.unmap(9, S);
+    driver.submit(0, descriptor(OPCODE.interDomainCopy, CROSS));
+    driver.run();
+    expect(readSoftwareError(driver)).toMatchObject({
+      code: STATUS.pageFault,
+      information: ((OPERAND.source << 29) | 3) >>> 0,
     });
   });
 

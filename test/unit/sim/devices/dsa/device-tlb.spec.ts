@@ -298,6 +298,31 @@ describe('page requests', () => {
     expect(driver.port.pageRequests).toHaveLength(2);
   });
 
+  it('go on once software has cleared the failure, which is no change of the enable', () => {
+    const driver = driverWithFaults();
+    driver.submit(0, bofMove());
+    driver.run(50_000);
+    driver.device.pageResponse(1, 0, 15);
+    driver.run();
+    driver.device.configWrite(0x246, 2, 0x0001);
+    expect(driver.read(0x90)).toBe(1);
+    driver.port.onPageRequest = (request) => {
+      driver.port.map(request.pasid, request.low);
+      driver.device.pageResponse(request.pasid, request.groupIndex, 0);
+    };
+    expect(driver.execute(bofMove())).toMatchObject({ status: STATUS.success });
+  });
+
+  it('are not sent by a halted device', () => {
+    const driver = driverWithFaults({ pageRequests: 1 });
+    driver.submit(0, bofMove());
+    driver.submit(0, bofMove({ source: 0x1_1000n, recordAddress: 0x2020n }));
+    driver.run(50_000);
+    driver.device.injectHalt('command');
+    driver.device.configWrite(0x24c, 4, 8);
+    expect(driver.port.pageRequests).toHaveLength(1);
+  });
+
   it('show Stopped only while disabled and idle', () => {
     const driver = new DsaDriver();
     expect(driver.device.configRead(0x246, 2)).toBe(0x8100);

@@ -176,6 +176,19 @@ describe('inter-domain operations', () => {
     expect(driver.port.pageRequests).toMatchObject([{ pasid: 9, low: WINDOW }]);
   });
 
+  it.each<readonly [string, Values, number, number]>([
+    ['source', IN, WINDOW, 3],
+    ['destination', OUT, WINDOW, 3],
+    ['own side', OUT, LOCAL, 0],
+  ])('name the handle behind which the page of the %s is missing', (_, values, page, handle) => {
+    const driver = driverWith();
+    driver.port.unmap(page === LOCAL ? 1 : 9, page);
+    expect(run(driver, OPCODE.interDomainCopy, values)).toMatchObject({
+      status: STATUS.pageFault,
+      invalidFlags: handle,
+    });
+  });
+
   it('need at least one alternate address', () => {
     const driver = driverWith();
     expect(

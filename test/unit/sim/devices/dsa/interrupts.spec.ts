@@ -220,6 +220,13 @@ describe('IMS entries', () => {
     expect(driver.records('dsa.register.write-ignored')).toHaveLength(2);
   });
 
+  it('drop a whole quadword whose upper half is none of the interrupt range', () => {
+    const driver = new DsaDriver().setUp();
+    driver.write(IMS, 0x1_fee0_1000n, 8);
+    expect(driver.read64(IMS)).toBe(0xfee0_0000n);
+    expect(driver.records('dsa.register.write-ignored')).toHaveLength(1);
+  });
+
   it('keep the PASID while it is not enabled', () => {
     const driver = new DsaDriver().setUp();
     driver.write(IMS + 12, (0x5_4321 << 12) >>> 0);
