@@ -4,6 +4,7 @@
  * FFFF0000h with first-stage tables in its first two pages.
  */
 import { bytesToHex, hexToBytes, toHex } from '../../bits/hex.ts';
+import type { Register } from '../../bits/register-block.ts';
 import { bigOf, highOfBig, lowOfBig } from '../../bits/u64.ts';
 import { decodeCapability } from '../../spec/vtd/capability-profile.ts';
 import { FRCD_REG, FSTS_REG } from '../../spec/vtd/registers/fault.ts';
@@ -17,6 +18,7 @@ import {
   RemappingUnit,
   Trace,
   createIommuRequest,
+  type IommuCacheConfig,
   type InterruptRemappingUnit,
   type MemoryRegion,
 } from '../../sim/index.ts';
@@ -68,20 +70,51 @@ const REGISTER_NAMES: Readonly<Record<string, string>> = {
   CCMD: 'CCMD_REG',
   FSTS: 'FSTS_REG',
   FECTL: 'FECTL_REG',
+  FEDATA: 'FEDATA_REG',
+  FEADDR: 'FEADDR_REG',
+  FEUADDR: 'FEUADDR_REG',
   IQH: 'IQH_REG',
   IQT: 'IQT_REG',
   IQA: 'IQA_REG',
   ICS: 'ICS_REG',
   IECTL: 'IECTL_REG',
+  IEDATA: 'IEDATA_REG',
+  IEADDR: 'IEADDR_REG',
+  IEUADDR: 'IEUADDR_REG',
+  IQERCD: 'IQERCD_REG',
   IRTA: 'IRTA_REG',
   PQH: 'PQH_REG',
   PQT: 'PQT_REG',
   PQA: 'PQA_REG',
   PRS: 'PRS_REG',
   PECTL: 'PECTL_REG',
+  PEDATA: 'PEDATA_REG',
+  PEADDR: 'PEADDR_REG',
+  PEUADDR: 'PEUADDR_REG',
   IOTLB: 'IOTLB_REG',
   IVA: 'IVA_REG',
 };
+
+/** The halves of the first fault recording register, which lies where CAP_REG.FRO says. */
+const FAULT_RECORD_HALVES: Readonly<Record<string, number>> = { FRCD_LO: 0, FRCD_HI: 8 };
+
+const NO_CACHES: IommuCacheConfig = {
+  context: 0,
+  pasid: 0,
+  iotlb: 0,
+  pagingStructure: 0,
+  interruptEntry: 0,
+};
+
+/** One region of a translation completion. */
+export interface TranslatedRegion {
+  readonly iova: string;
+  readonly pa: string;
+  readonly size: string;
+  readonly r: number;
+  readonly w: number;
+  readonly perm: number;
+}
 
 export interface FaultResult {
   readonly reason: number;
@@ -107,7 +140,8 @@ export class CaseMachine {
   #interrupts: InterruptResult[] = [];
   #pageResponses: { readonly code: number }[] = [];
 
-  constructor(experiment: IommuCase, version = 0x10) {
+  /** The recordings come from units of version 1.0. Claims hold with caches of any size; without them walks are plain. */
+  constructor(experiment: IommuCase, caches = NO_CACHES, version = 0x10) {
     const trace = new Trace({ mode: 'off' });
     this.memory = new PhysicalMemory(new FrameStore(64), REGIONS);
     this.memory.loadRom(ROM_BASE, romContents());
@@ -119,7 +153,7 @@ export class CaseMachine {
         ecap: numericToBig(experiment.caps.ecap),
         haw: experiment.haw,
       }),
-      caches: { context: 0, pasid: 0, iotlb: 0, pagingStructure: 0, interruptEntry: 0 },
+      caches,
       isCompressingFaults: false,
       memory: this.memory,
       queue: new EventQueue(trace),
@@ -175,14 +209,25 @@ export class CaseMachine {
     }
   }
 
-  /** Value of a register by the short name that cases use, or undefined when the unit does not have it. */
-  readRegister(name: string): string | undefined {
+  /** The register behind the short name that cases use; undefined when the unit does not have it. */
+  registerOf(name: string): Register | undefined {
     const full = REGISTER_NAMES[name];
-    const register = this.unit.registers.block.registers.find((r) => r.name === full);
-    if (register === undefined) {
+    return this.unit.registers.block.registers.find((r) => r.name === full);
+  }
+
+  /** Registers that the unit does not have read as zero. Undefined for names that are none of a register. */
+  readRegister(name: string): string | undefined {
+    const half = FAULT_RECORD_HALVES[name];
+    if (half !== undefined) {
+      return toHex(this.unit.read(this.unit.limits.capability.faultRecordOffset + half, 8));
+    }
+    if (REGISTER_NAMES[name] === undefined) {
       return undefined;
     }
-    return toHex(this.unit.read(register.offset, register.bytes as 4 | 8));
+    const register = this.registerOf(name);
+    return register === undefined
+      ? '0x0'
+      : toHex(this.unit.read(register.offset, register.bytes as 4 | 8));
   }
 
   #answerInvalidations(): void {
@@ -240,14 +285,16 @@ export class CaseMachine {
     }
     const isLost = this.unit.faultRecording.lostCount > lostBefore;
     const faults = this.#readFaults(!step.keep);
+    const interrupts = this.#interrupts.length === 0 ? {} : { irq: this.#interrupts };
     return isLost
       ? {
           ok: false,
           fault: null,
           fsts: faults.fsts,
           unrecorded: unrecordedFault(step, answer.reason),
+          ...interrupts,
         }
-      : { ok: false, ...faults };
+      : { ok: false, ...faults, ...interrupts };
   }
 
   #ats(step: AtsStep): unknown {
@@ -261,7 +308,7 @@ export class CaseMachine {
     request.isNoWrite = Boolean(step.nw);
     request.addressType = ADDRESS_TYPE.translationRequest;
     const end = iova + BigInt(Math.max(1, numericToNumber(step.len ?? PAGE_BYTES)));
-    const entries: unknown[] = [];
+    const entries: TranslatedRegion[] = [];
     let errors = 0;
     for (let at = iova & ~0xfffn; at < end;) {
       request.high = highOfBig(at);

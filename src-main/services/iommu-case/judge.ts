@@ -2,16 +2,17 @@
  * Agreement of our result of a step with what the specification asks for (column `spec`), and likeness to recorded answers
  * of other implementations. The rules are those of the format page.
  */
-import { numericToBig, type CaseStep, type DmaStep } from './case-format.ts';
-import type { FaultResult } from './case-machine.ts';
+import { toHex } from '../../bits/hex.ts';
+import { numericToBig, type AtsStep, type CaseStep, type DmaStep } from './case-format.ts';
+import type { FaultResult, TranslatedRegion } from './case-machine.ts';
 
-type Json = Readonly<Record<string, unknown>>;
+export type Json = Readonly<Record<string, unknown>>;
 
-function isJson(value: unknown): value is Json {
+export function isJson(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isNumeric(value: unknown): value is string | number {
+export function isNumeric(value: unknown): value is string | number {
   return typeof value === 'number' || (typeof value === 'string' && /^0x[0-9a-fA-F]+$/.test(value));
 }
 
@@ -43,9 +44,33 @@ export function disagreement(step: CaseStep, claim: unknown, result: unknown): s
       }
       return undefined;
     }
+    case 'ats':
+      return translationDisagreement(step, claim as Json, result as Json);
     default:
       return isLike(claim, result) ? undefined : 'result differs';
   }
+}
+
+/** Effective rights of the page that was asked for, and where it is when there are any. */
+function translationDisagreement(step: AtsStep, claim: Json, result: Json): string | undefined {
+  const iova = numericToBig(step.iova);
+  const entry = (result['entries'] as readonly TranslatedRegion[]).find(
+    (e) => iova >= BigInt(e.iova) && iova < BigInt(e.iova) + BigInt(e.size),
+  );
+  const found: Json = {
+    r: entry?.r ?? 0,
+    w: entry?.w ?? 0,
+    pa: entry === undefined ? null : toHex(BigInt(entry.pa) + (iova - BigInt(entry.iova))),
+  };
+  const wrong = ['r', 'w', 'pa'].find(
+    (key) => claim[key] !== undefined && !equalNumbers(claim[key], found[key]),
+  );
+  if (wrong !== undefined) {
+    return `translation has ${wrong} ${String(found[wrong])}, expected ${String(claim[wrong])}`;
+  }
+  return result['fault'] === null
+    ? undefined
+    : `${describeFault(result['fault'])} was recorded for a translation request`;
 }
 
 /** IQE is bit 4 of FSTS. */

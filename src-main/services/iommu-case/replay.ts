@@ -81,7 +81,7 @@ export class ReplayRun {
           step: index,
           expected: claim,
           actual: result,
-          explain: explainDifference(machine, step, reason),
+          explain: explainDifference(machine, step, { claim, result, reason }),
         };
       }
     });

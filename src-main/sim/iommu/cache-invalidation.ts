@@ -9,7 +9,7 @@ import { IOTLB_FLAG, pgttOfFlags } from './iotlb.ts';
 import { pieceOf } from './piece.ts';
 import { TTM } from '../../spec/vtd/registers/global-command.ts';
 import type { Translation } from './translation.ts';
-import type { UnitLimits } from './unit-limits.ts';
+import { highLimit, type UnitLimits } from './unit-limits.ts';
 
 const LEGACY_DID = pieceOf(LegacyContextEntry, 'DID');
 const ENTRY_DID = pieceOf(PasidTableEntry, 'DID');
@@ -24,13 +24,24 @@ function isSecondStage(flags: number): boolean {
   );
 }
 
+/** Address bits 47:32 and 56:32, which are the tag of first-stage entries with four and five levels (table 17). */
+const HIGH_MASK_4_LEVELS = 0xffff;
+const HIGH_MASK_5_LEVELS = 0x1ff_ffff;
+
+function firstStageHighMask(flags: number): number {
+  return (flags & IOTLB_FLAG.fiveLevels) !== 0 ? HIGH_MASK_5_LEVELS : HIGH_MASK_4_LEVELS;
+}
+
 export class CacheInvalidation {
   readonly #translation: Translation;
   readonly #domainMask: number;
+  /** Second-stage entries are tagged with address bits below MGAW. */
+  readonly #secondStageHighMask: number;
 
   constructor(translation: Translation, limits: UnitLimits) {
     this.#translation = translation;
     this.#domainMask = 2 ** limits.capability.domainIdWidth - 1;
+    this.#secondStageHighMask = Math.floor(highLimit(limits.capability.mgaw)) - 1;
   }
 
   /** SRTP with ESRTPS, and TE off in units with scalable mode. */
@@ -130,6 +141,7 @@ export class CacheInvalidation {
   ): number {
     const t = this.#translation;
     const wanted = did & this.#domainMask;
+    const mask = this.#secondStageHighMask;
     return (
       t.iotlb.invalidate((flags, cached) => cached === wanted && !isSecondStage(flags)) +
       t.iotlb.invalidateRange(
@@ -137,9 +149,12 @@ export class CacheInvalidation {
         low,
         sizeShift,
         (flags, cached) => cached === wanted && isSecondStage(flags),
+        () => mask,
       ) +
       t.firstStageCache.invalidate(wanted, undefined) +
-      (isLeafOnly ? 0 : t.secondStageCache.invalidateRange(wanted, undefined, high, low, sizeShift))
+      (isLeafOnly
+        ? 0
+        : t.secondStageCache.invalidateRange(wanted, undefined, high, low, sizeShift, mask))
     );
   }
 
@@ -169,7 +184,18 @@ export class CacheInvalidation {
         sizeShift,
         (flags, cached, effective) =>
           cached === wanted && effective === pasid && !isSecondStage(flags),
-      ) + (isLeafOnly ? 0 : t.firstStageCache.invalidateRange(wanted, pasid, high, low, sizeShift))
+        firstStageHighMask,
+      ) +
+      (isLeafOnly
+        ? 0
+        : t.firstStageCache.invalidateRange(
+            wanted,
+            pasid,
+            high,
+            low,
+            sizeShift,
+            HIGH_MASK_4_LEVELS,
+          ))
     );
   }
 }

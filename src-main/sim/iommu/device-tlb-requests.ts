@@ -27,8 +27,8 @@ export interface DeviceTlbRequestsState {
 }
 
 export interface DeviceTlbOutcome {
-  /** The last outstanding invalidation was answered. */
-  onDrained(): void;
+  /** A tag became free: a descriptor that waits for one, or for all of them, may go on. */
+  onFreed(): void;
   onTimeout(rid: number): void;
   onBadCompletion(rid: number): void;
 }
@@ -102,6 +102,7 @@ export class DeviceTlbRequests implements EventTarget, Snapshotable<DeviceTlbReq
   complete(rid: number, itagVector: number, completionCount: number): void {
     const needed = completionCount === 0 ? 8 : completionCount;
     let bad = 0;
+    let isFreed = false;
     for (let itag = 0; itag < TAGS; itag++) {
       if (((itagVector >>> itag) & 1) === 0) {
         continue;
@@ -114,6 +115,7 @@ export class DeviceTlbRequests implements EventTarget, Snapshotable<DeviceTlbReq
       this.#counts[itag] = count;
       if (count === needed) {
         this.#owners[itag] = -1;
+        isFreed = true;
         this.#queue.cancel(this.#target, OP_TIMEOUT, itag);
         this.#trace.record(DEVICE_TLB_COMPLETED, this.#source, rid, itag);
       }
@@ -122,8 +124,8 @@ export class DeviceTlbRequests implements EventTarget, Snapshotable<DeviceTlbReq
       this.#trace.record(DEVICE_TLB_UNEXPECTED, this.#source, rid, bad >>> 0);
       this.#outcome.onBadCompletion(rid);
     }
-    if (this.outstanding === 0) {
-      this.#outcome.onDrained();
+    if (isFreed) {
+      this.#outcome.onFreed();
     }
   }
 

@@ -171,11 +171,13 @@ export class FaultRecording implements FaultSink, Snapshotable<FaultRecordingSta
 
   /** Fields of absent capabilities stay 0; so does everything about the request for interrupt faults. */
   #encode(report: FaultReport): Uint32Array {
-    const { context } = this.#limits.capability;
+    const { capability, faultHighMask } = this.#limits;
+    const { context } = capability;
     const hasPasid = context.has('PASID') && report.pasid >= 0;
     const type = TYPES[report.kind];
+    const high = report.kind === 'interrupt' ? report.high : report.high & faultHighMask;
     return FRCD_REG.encode({
-      FI: bigOf(report.high, report.low & ~0xfff),
+      FI: bigOf(high >>> 0, report.low & ~0xfff),
       SID: report.rid,
       FR: report.reason,
       F: 1,

@@ -304,6 +304,9 @@ export class FirstStageWalk {
     if (outcome !== WALK.ok) {
       return secondStageFault(outcome);
     }
+    if (ss.rights === 0) {
+      return secondStageFault(WALK.notPresent);
+    }
     if (!ss.canRead) {
       return level === p.levels ? FAULT.noReadOfRoot : FAULT.noReadOfTable;
     }
@@ -332,6 +335,9 @@ export class FirstStageWalk {
     ss.recorderDepth = 0;
     if (outcome !== WALK.ok) {
       return secondStageFault(outcome);
+    }
+    if (ss.rights === 0) {
+      return secondStageFault(WALK.notPresent);
     }
     if (!ss.canRead || !ss.canWrite) {
       return FAULT.noWriteOfTable;

@@ -99,7 +99,7 @@ export interface InvalidationQueueOptions {
 export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
   readonly #o: InvalidationQueueOptions;
   #isEnabled = false;
-  /** The descriptor at the head is a wait that cannot complete yet. */
+  /** The descriptor at the head is a wait for answers of device TLBs, or an invalidation for which no tag is free. */
   #isWaiting = false;
   #isRunning = false;
   readonly #words = new Uint32Array(8);
@@ -134,8 +134,8 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
     this.#isRunning = false;
   }
 
-  /** Device TLBs have answered: a pending wait may complete. */
-  onDrained(): void {
+  /** A device TLB has answered: the descriptor at the head looks again whether it may go on. */
+  onFreed(): void {
     if (this.#isWaiting) {
       this.#isWaiting = false;
       this.run();
@@ -185,9 +185,10 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
     const iqaLow = registers.peek32(IQA_REG.offset);
     const isWide = (iqaLow & DW) !== 0;
     const queueBytes = 4096 * 2 ** ((iqaLow & QS.mask) >>> QS.shift);
-    const head = registers.peek32(IQH_REG.offset) & QUEUE_OFFSET_MASK;
-    const tail = registers.peek32(IQT_REG.offset) & QUEUE_OFFSET_MASK;
     const bytes = isWide ? 32 : 16;
+    // Software that changes the width of an enabled queue must not get a head that never meets the tail.
+    const head = registers.peek32(IQH_REG.offset) & QUEUE_OFFSET_MASK & -bytes;
+    const tail = registers.peek32(IQT_REG.offset) & QUEUE_OFFSET_MASK;
     const index = head / bytes;
     const setup = this.#setupError(isWide, tail, queueBytes);
     if (setup !== 0) {

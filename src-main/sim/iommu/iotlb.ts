@@ -43,6 +43,8 @@ export const IOTLB_FLAG = {
   /** Filled by a request without PASID of a function with RID_PRIV=1. */
   ridPrivilege: 1 << 16,
   legacy: 1 << 11,
+  /** The first stage has five levels. */
+  fiveLevels: 1 << 17,
 } as const;
 const PGTT_SHIFT = 12;
 
@@ -198,23 +200,19 @@ export class Iotlb implements Snapshotable<IotlbState> {
 
   /**
    * The same for those whose pages overlap the aligned region of 2^`sizeShift` bytes that contains `high:low`. Large pages
-   * that contain the region match too.
+   * that contain the region match too. `highMaskOf` tells which bits of the high address half are part of the tag.
    */
   invalidateRange(
     high: number,
     low: number,
     sizeShift: number,
     matches: (flags: number, domainId: number, effectivePasid: number) => boolean,
+    highMaskOf: (flags: number) => number,
   ): number {
     return this.#sweep((at) => {
       const words = this.#words;
-      if (
-        !matches(
-          words[at + FLAGS] as number,
-          words[at + DID] as number,
-          words[at + EFFECTIVE_PASID] as number,
-        )
-      ) {
+      const flags = words[at + FLAGS] as number;
+      if (!matches(flags, words[at + DID] as number, words[at + EFFECTIVE_PASID] as number)) {
         return false;
       }
       const shift = SHIFTS[((words[at + KEY] as number) >>> 16) & 3] as number;
@@ -226,10 +224,11 @@ export class Iotlb implements Snapshotable<IotlbState> {
       if (reach >= 64) {
         return true;
       }
+      const differsHigh = (inputHigh ^ high) & highMaskOf(flags);
       if (reach >= 32) {
-        return (inputHigh ^ high) >>> (reach - 32) === 0;
+        return differsHigh >>> (reach - 32) === 0;
       }
-      return inputHigh >>> 0 === high >>> 0 && (inputLow ^ low) >>> reach === 0;
+      return differsHigh === 0 && (inputLow ^ low) >>> reach === 0;
     });
   }
 

@@ -63,21 +63,31 @@ export class PageRequestQueue implements PageRequestSink {
     const fault = this.#check(rid, request);
     if (fault !== 0) {
       this.#reportFault(rid, request, fault);
-      this.#answer(rid, request, request.isLastInGroup ? PAGE_RESPONSE.invalidRequest : DROPPED);
+      this.#answer(rid, request, this.#automatic(request, PAGE_RESPONSE.invalidRequest));
       return;
     }
     const status = registers.peek32(PRS_REG.offset);
     const isOverflowing = (status & PRO) !== 0;
     if (isOverflowing || this.#isFull()) {
-      if (!isOverflowing) {
+      if (!isOverflowing && !this.#isSilentMarker(request)) {
         registers.poke32(PRS_REG.offset, status | PRO);
         this.#o.event.raise((status & PPR) !== 0);
       }
-      this.#answer(rid, request, request.isLastInGroup ? PAGE_RESPONSE.success : DROPPED);
+      this.#answer(rid, request, this.#automatic(request, PAGE_RESPONSE.success));
       return;
     }
     this.#invalidate(request);
     this.#store(rid, request);
+  }
+
+  /** Only the last request of a group gets a response, and a stop marker that the unit knows gets none. */
+  #automatic(request: PageRequest, response: PageResponseCode): number {
+    return request.isLastInGroup && !this.#isSilentMarker(request) ? response : DROPPED;
+  }
+
+  /** With SMS, a stop marker that cannot be queued is dropped without overflow (section 11.4.3). */
+  #isSilentMarker(request: PageRequest): boolean {
+    return this.#o.limits.capability.ecap.SMS === 1 && isStopMarker(request);
   }
 
   /** Software wrote PRS_REG. */
@@ -123,9 +133,10 @@ export class PageRequestQueue implements PageRequestSink {
         return 0x48;
       }
     }
-    const pasid =
-      request.pasid >= 0 ? request.pasid : limits.features.RPS ? structures.ridPasid : 0;
-    return structures.lookupPasidEntry(rid, pasid);
+    return structures.lookupPasidEntry(
+      rid,
+      request.pasid >= 0 ? request.pasid : structures.ridPasid,
+    );
   }
 
   #reportFault(rid: number, request: PageRequest, reason: number): void {
@@ -229,4 +240,9 @@ export class PageRequestQueue implements PageRequestSink {
     devices.pageGroupResponse(rid, request.pasid, request.groupIndex, response as PageResponseCode);
     trace.cause = saved;
   }
+}
+
+/** The last message of a PASID before a device forgets it (section 7.4.1.1): it asks for nothing. */
+function isStopMarker(request: PageRequest): boolean {
+  return request.pasid >= 0 && request.isLastInGroup && !request.isRead && !request.isWrite;
 }

@@ -158,13 +158,17 @@ export class PagingStructureCache implements Snapshotable<PagingStructureCacheSt
     return this.#sweep((at) => this.#isOf(at, domainId, pasid));
   }
 
-  /** The same for entries whose span overlaps the aligned region of 2^`sizeShift` bytes at `high:low`. */
+  /**
+   * The same for entries whose span overlaps the aligned region of 2^`sizeShift` bytes at `high:low`, as far as the bits in
+   * `highMask` tell.
+   */
   invalidateRange(
     domainId: number,
     pasid: number | undefined,
     high: number,
     low: number,
     sizeShift: number,
+    highMask: number,
   ): number {
     return this.#sweep((at) => {
       if (!this.#isOf(at, domainId, pasid)) {
@@ -181,10 +185,11 @@ export class PagingStructureCache implements Snapshotable<PagingStructureCacheSt
         words[at + PREFIX_LOW] as number,
         shift,
       );
+      const differsHigh = (input.high ^ high) & highMask;
       if (reach >= 32) {
-        return (input.high ^ high) >>> (reach - 32) === 0;
+        return differsHigh >>> (reach - 32) === 0;
       }
-      return input.high === high >>> 0 && (input.low ^ low) >>> reach === 0;
+      return differsHigh === 0 && (input.low ^ low) >>> reach === 0;
     });
   }
 

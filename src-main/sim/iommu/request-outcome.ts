@@ -33,6 +33,7 @@ const PASS_THROUGH = IOTLB_FLAG.passThrough;
 const LEGACY = IOTLB_FLAG.legacy;
 const SNOOP = IOTLB_FLAG.snoop;
 const RID_PRIVILEGE = IOTLB_FLAG.ridPrivilege;
+const FAULT_DISABLE = IOTLB_FLAG.faultDisable;
 
 /** Upper twelve bits of the low half of an interrupt address: FEEx_xxxxh. */
 const INTERRUPT_RANGE = 0xfee;
@@ -191,7 +192,9 @@ export class RequestOutcome {
   hit(request: IommuRequest, isPrivileged: boolean): CompletionStatus {
     const { outHigh, outLow, shift, flags, domainId } = this.#iotlb;
     this.counters.iotlbHits++;
-    if ((flags & PASS_THROUGH) !== 0 && isInterruptAddress(outHigh, outLow)) {
+    // A cached large page may reach into the range although the request that filled the entry did not.
+    if (isInterruptAddress(outHigh, outLow)) {
+      this.#structures.isFaultDisabled = (flags & FAULT_DISABLE) !== 0;
       return this.fail(request, (flags & LEGACY) !== 0 ? 0x0e : 0x87);
     }
     this.#grant(request, outHigh, outLow, shift, flags, domainId, isPrivileged);

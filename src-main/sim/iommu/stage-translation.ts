@@ -55,6 +55,7 @@ const FLAG_SUPERVISOR = IOTLB_FLAG.supervisor;
 const FLAG_SNOOP = IOTLB_FLAG.snoop;
 const FLAG_DIRTY = IOTLB_FLAG.dirty;
 const FLAG_FAULT_DISABLE = IOTLB_FLAG.faultDisable;
+const FLAG_FIVE_LEVELS = IOTLB_FLAG.fiveLevels;
 const LEGACY_FLAGS = flagsWithPgtt(IOTLB_FLAG.legacy, PGTT.secondStage);
 
 /** Where a second-stage walk starts and what becomes of its flags. */
@@ -80,6 +81,7 @@ export class StageTranslation {
   readonly #structures: StructureWalk;
   readonly #outcome: RequestOutcome;
   readonly #hasStructureCaches: boolean;
+  readonly #hasSnoopControl: boolean;
   /** Without SMPWCS walks do not snoop; units of older revisions update flags all the same. */
   readonly #updatesWithoutSnoop: boolean;
   readonly #levelsOfAw: Uint8Array;
@@ -124,6 +126,7 @@ export class StageTranslation {
     this.secondStageCache = new PagingStructureCache(cacheEntries);
     this.#hasStructureCaches = !this.secondStageCache.isOff;
     this.#updatesWithoutSnoop = limits.features.updatesFlagsWithoutSnoop;
+    this.#hasSnoopControl = limits.capability.ecap.SC === 1;
     this.#levelsOfAw = limits.levelsOfAw;
     this.#highLimitOfAw = limits.highLimitOfAw;
   }
@@ -208,7 +211,7 @@ export class StageTranslation {
     if (ss.rights === 0 && !root.isLegacy) {
       return outcome.fail(request, 0x79);
     }
-    let flags = baseFlags | ss.rights | (ss.isSnooped ? FLAG_SNOOP : 0);
+    let flags = baseFlags | ss.rights | (this.#isSnooped ? FLAG_SNOOP : 0);
     const fault = outcome.rightsFault(flags, request, root.isPrivileged);
     if (fault !== 0) {
       return outcome.fail(request, fault);
@@ -397,7 +400,7 @@ export class StageTranslation {
     if (fault !== 0) {
       return -fault;
     }
-    let flags = firstStageFlags | ss.rights | (ss.isSnooped ? FLAG_SNOOP : 0);
+    let flags = firstStageFlags | ss.rights | (this.#isSnooped ? FLAG_SNOOP : 0);
     fault = outcome.rightsFault(flags, request, isPrivileged);
     if (fault !== 0) {
       return -fault;
@@ -452,6 +455,11 @@ export class StageTranslation {
     }
   }
 
+  /** SNP of the second-stage leaf: without SC it has no effect where it is not reserved. */
+  get #isSnooped(): boolean {
+    return this.#hasSnoopControl && this.secondStage.isSnooped;
+  }
+
   // ---- flags ---------------------------------------------------------------------------------------------------------
 
   #canUpdateFlags(entry2: number): boolean {
@@ -477,7 +485,8 @@ export class StageTranslation {
       ((rights & FS_USER) !== 0 ? FLAG_USER : 0) |
       ((rights & FS_WRITE) !== 0 ? FLAG_FIRST_STAGE_WRITE : 0) |
       ((entry4 & WPE) !== 0 ? FLAG_WRITE_PROTECT : 0) |
-      ((entry4 & SRE) !== 0 ? FLAG_SUPERVISOR : 0)
+      ((entry4 & SRE) !== 0 ? FLAG_SUPERVISOR : 0) |
+      (this.#parameters.levels === 5 ? FLAG_FIVE_LEVELS : 0)
     );
   }
 }

@@ -83,6 +83,8 @@ export class StructureWalk {
   readonly #directoryReserved0: number;
   readonly #directoryReserved1: number;
   readonly #isEntryTailReserved: boolean;
+  /** 0 without RPS, where the field is reserved or, in older units, ignored. */
+  readonly #ridPasidMask: number;
   /** Translation types that the unit supports: bit n for PGTT n. */
   readonly #supportedTypes: number;
   #faultDisable = 0;
@@ -109,6 +111,7 @@ export class StructureWalk {
     this.#directoryReserved0 = (directoryEntry[0] as number) | 0;
     this.#directoryReserved1 = (directoryEntry[1] as number) | 0;
     this.#isEntryTailReserved = limits.isPasidEntryTailReserved;
+    this.#ridPasidMask = features.RPS ? RID_PASID_MASK : 0;
     this.#supportedTypes =
       (features.FSTS ? 1 << PGTT.firstStage : 0) |
       (features.SSTS ? 1 << PGTT.secondStage : 0) |
@@ -255,10 +258,8 @@ export class StructureWalk {
     if ((word0 & (DTE | PRE)) === PRE || (word0 & (PASIDE | EPTR)) === EPTR) {
       return 0x43;
     }
-    if (
-      (word2 & RID_PASID_MASK) >>> (((word0 & PDTS_MASK) >>> PDTS_SHIFT) + SMALLEST_PASID_BITS) !==
-      0
-    ) {
+    const ridPasid = word2 & this.#ridPasidMask;
+    if (ridPasid >>> (((word0 & PDTS_MASK) >>> PDTS_SHIFT) + SMALLEST_PASID_BITS) !== 0) {
       return 0x43;
     }
     if (this.#keepsContexts && !this.isDryRun) {
@@ -305,9 +306,9 @@ export class StructureWalk {
     return ((this.context0 & PDTS_MASK) >>> PDTS_SHIFT) + SMALLEST_PASID_BITS;
   }
 
-  /** Value of RID_PASID; reserved and so 0 without RPS. */
+  /** PASID of requests without one: RID_PASID, or 0 in units that do not have the field (section 3.4.2). */
   get ridPasid(): number {
-    return this.context2 & RID_PASID_MASK;
+    return this.context2 & this.#ridPasidMask;
   }
 
   get ridPrivilege(): boolean {

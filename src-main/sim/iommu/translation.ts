@@ -40,6 +40,7 @@ const SECOND_STAGE = PGTT.secondStage;
 const PASS_THROUGH = PGTT.passThrough;
 const UNTRANSLATED = ADDRESS_TYPE.untranslated;
 const TRANSLATED = ADDRESS_TYPE.translated;
+const TRANSLATION_REQUEST = ADDRESS_TYPE.translationRequest;
 const READ = ACCESS.read;
 const SUCCESS = COMPLETION.success;
 const LEGACY_MODE = TTM.legacy;
@@ -214,7 +215,8 @@ export class Translation {
       const isForbidden = request.pasid >= 0 && !this.#features.PTRS;
       return isForbidden ? this.#outcome.refuse() : this.#walk(request);
     }
-    if (request.kind !== READ) {
+    // A translation request is a read, and address type 11b is reserved.
+    if (addressType !== TRANSLATION_REQUEST || request.kind !== READ) {
       return this.#outcome.refuse();
     }
     // Device-TLB fills are rare and need the context's own checks: they always walk.
@@ -292,7 +294,11 @@ export class Translation {
     if (structures.isContextHit) {
       this.counters.contextHits++;
     }
-    if (request.addressType !== UNTRANSLATED && !structures.hasDeviceTlb) {
+    if (
+      request.addressType !== UNTRANSLATED &&
+      !structures.hasDeviceTlb &&
+      this.#features.checksDeviceTlbEnable
+    ) {
       return this.#outcome.fail(request, 0x44);
     }
     let { pasid, isPrivileged } = request;
@@ -306,7 +312,7 @@ export class Translation {
       return this.#translated(request, 0x83, 0x87);
     }
     if (pasid < 0) {
-      pasid = this.#features.RPS ? structures.ridPasid : 0;
+      pasid = structures.ridPasid;
       isPrivileged = this.#features.RPRIVS && structures.ridPrivilege;
     }
     fault = structures.lookupPasidEntry(request.rid, pasid);

@@ -93,6 +93,8 @@ export interface UnitFeatures {
   readonly refusesExecute: boolean;
   /** Flags are set although page walks do not snoop for want of SMPWCS. Units of older revisions have no fault for it. */
   readonly updatesFlagsWithoutSnoop: boolean;
+  /** Translation and translated requests need DTE (44h). Units of older revisions without DT do not have the field. */
+  readonly checksDeviceTlbEnable: boolean;
   /** A guest address of FSPTPTR beyond the width is a programming error (5Bh); else the walk finds it (74h). */
   readonly checksTableAddress: boolean;
 }
@@ -119,6 +121,7 @@ function featuresOf({ cap, ecap, major, followsRevision4 }: IommuCapability): Un
     FS5LP: cap.FS5LP === 1,
     checksPasidWidth: followsRevision4,
     requiresWideQueue: followsRevision4,
+    checksDeviceTlbEnable: followsRevision4 || ecap.DT === 1,
     checksTableAddress: followsRevision4,
     refusesExecute: major >= FIRST_WITHOUT_EXECUTE,
     updatesFlagsWithoutSnoop: ecap.SMPWCS === 0 && !followsRevision4,
@@ -148,6 +151,8 @@ export interface UnitLimits {
   readonly highLimitOfAw: Float64Array;
   /** Addresses are below 2^HAW: limit of the high half. */
   readonly hostHighLimit: number;
+  /** High half of the address in a fault record: bits above the widest input address read as zero (section 11.4.7.6). */
+  readonly faultHighMask: number;
 }
 
 /** PASIDs have 20 bits. */
@@ -156,6 +161,16 @@ const ALL_PASIDS = 2 ** 20;
 /** First illegal value of the high half for an address width of 32 bits or more. */
 export function highLimit(widthBits: number): number {
   return widthBits >= 64 ? TWO_32 : 2 ** (widthBits - 32);
+}
+
+/** Units of older revisions record the address as it came (docs/fidelity.md). */
+function faultHighMask({ addressWidths, cap, followsRevision4 }: IommuCapability): number {
+  if (!followsRevision4) {
+    return 0xffff_ffff;
+  }
+  const firstStage = cap.FS5LP === 1 ? 57 : 48;
+  const secondStage = addressWidths.map((aw) => addressWidthOf(aw)?.inputBits ?? 0);
+  return 2 ** (Math.max(firstStage, ...secondStage) - 32) - 1;
 }
 
 /** In legacy mode SNP without SC has been reserved in every revision. */
@@ -199,5 +214,6 @@ export function unitLimits(capability: IommuCapability): UnitLimits {
     levelsOfAw,
     highLimitOfAw,
     hostHighLimit: highLimit(capability.haw),
+    faultHighMask: faultHighMask(capability),
   };
 }

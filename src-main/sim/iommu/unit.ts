@@ -189,7 +189,7 @@ export class RemappingUnit implements Snapshotable<UnitState> {
       trace,
       source,
       outcome: {
-        onDrained: () => this.invalidationQueue.onDrained(),
+        onFreed: () => this.invalidationQueue.onFreed(),
         onTimeout: (rid) => this.invalidationQueue.onTimeout(rid),
         onBadCompletion: (rid) => this.invalidationQueue.onBadCompletion(rid),
       },
@@ -274,7 +274,11 @@ export class RemappingUnit implements Snapshotable<UnitState> {
     this.pageRequests.request(rid, request);
   }
 
+  /** While DMA remapping is off, completions are refused as Unsupported Requests (section 4.3). */
   invalidationComplete(rid: number, itagVector: number, completionCount: number): void {
+    if (!this.translation.isEnabled) {
+      return;
+    }
     this.deviceTlb.complete(rid, itagVector, completionCount);
   }
 

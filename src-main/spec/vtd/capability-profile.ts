@@ -31,7 +31,8 @@ export type EcapValues = ValuesOf<typeof ECAP_REG>;
 /**
  * Names every `capability` of a VT-d declaration may use beside the one-bit fields of CAP_REG and ECAP_REG.
  *
- * `DEVICE_TLB`: a unit that takes page requests has device TLBs, whatever DT says (section 11.4.3 makes PRS depend on DT).
+ * `DEVICE_TLB`: a unit that takes page requests has device TLBs, whatever DT says (section 11.4.3 makes PRS depend on DT);
+ * units of older register sets that take PASIDs have them too (docs/fidelity.md).
  * `AW_FIELD`, `SNP_FIELD`, `RID_PASID_FIELD`: fields that revision 4 and later make reserved without SSTS, SC or RPS;
  * units that report an older register set ignore them then (docs/fidelity.md).
  */
@@ -138,7 +139,9 @@ function flagsOf(
   addFlags(flags, ECAP_REG, ecap);
   flags.set('SSLPS_2M', isBit(cap.SSLPS, 0));
   flags.set('SSLPS_1G', isBit(cap.SSLPS, 1));
-  flags.set('DEVICE_TLB', ecap.DT === 1 || ecap.PRS === 1);
+  // Not in the capability registers of the recorded units, but in their context entries.
+  const isUnreported = !followsRevision4 && ecap.PASID === 1;
+  flags.set('DEVICE_TLB', ecap.DT === 1 || ecap.PRS === 1 || isUnreported);
   flags.set('AW_FIELD', ecap.SSTS === 1 || !followsRevision4);
   flags.set('SNP_FIELD', ecap.SC === 1 || !followsRevision4);
   flags.set('RID_PASID_FIELD', ecap.RPS === 1 || !followsRevision4);
