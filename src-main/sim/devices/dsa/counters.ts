@@ -11,6 +11,7 @@ export type CounterRow = Readonly<Record<DsaCounter, number>>;
 
 const COLUMNS = DSA_COUNTERS.length;
 const OPERATION_CODES = 256;
+const NO_PASID = -1;
 
 /** Column numbers, for hot paths: a literal, which the compiler can fold. */
 export const COUNTER = {
@@ -66,6 +67,7 @@ export class DsaCounters implements Snapshotable<CountersState> {
   constructor(wqs: number, engines: number) {
     this.#wqs = new Float64Array(wqs * COLUMNS);
     this.#engines = new Float64Array(engines * COLUMNS);
+    this.pasidRow(NO_PASID);
   }
 
   /** Row number of a PASID (-1: requests without), for `add`. */
@@ -115,6 +117,8 @@ export class DsaCounters implements Snapshotable<CountersState> {
     this.#operations.fill(0);
     this.#pasidRows = [];
     this.#rowByPasid.clear();
+    // Always the first row: the device's own requests know it by heart.
+    this.pasidRow(NO_PASID);
   }
 
   ofWq(wq: number): CounterRow {

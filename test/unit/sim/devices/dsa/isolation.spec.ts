@@ -205,4 +205,21 @@ describe('counters', () => {
     expect(five?.counters).toMatchObject({ completed: 2, failed: 1, swqAcceptUnlimited: 2 });
     expect(inspect.operationCounts()).toEqual([{ code: OPCODE.fill, title: 'Fill', count: 2 }]);
   });
+
+  it('never count the event log of the device to a tenant, also after a reset', () => {
+    const driver = new DsaDriver({ config: { profile: 'v2' } });
+    driver.setUpFunction();
+    driver.command(COMMAND.resetDevice);
+    driver.write(0x80, driver.read(0x80) | (1 << 13));
+    driver.write(0xe0, 0x1c_0000);
+    driver.write(0xe8, 64);
+    driver.setUpQueues([DEDICATED]);
+    // No record address, so the error goes to the log, and nothing is written for the tenant.
+    driver.submit(0, descriptor(OPCODE.fill));
+    driver.run();
+    const bytesOf = (pasid: number): number | undefined =>
+      driver.device.inspect.pasidCounters().find((row) => row.pasid === pasid)?.counters
+        .bytesWritten;
+    expect([bytesOf(1), bytesOf(-1)]).toEqual([0, 64]);
+  });
 });
