@@ -34,7 +34,13 @@ function index(name: string, title: string, offset: number, note: string) {
   });
 }
 
-function perRing(name: string, title: string, offset: number, access: 'RO' | 'RW', note: string) {
+function perRing(
+  name: string,
+  title: string,
+  offset: number,
+  access: 'RO' | 'RW' | 'WO',
+  note: string,
+) {
   return defineRegister(name, {
     title,
     offset,
@@ -95,12 +101,47 @@ export const RING_STATUS = defineRegister('RING_STATUS', {
     _r11: rsvdZ(31, 11),
   },
 });
+export const UNDERFLOW_OVERFLOW_STATUS = perRing(
+  'UNDERFLOW_OVERFLOW_STATUS',
+  'Underflow and Overflow Status',
+  0x148,
+  'RO',
+  'Software put an index where the ring has no message.',
+);
 export const EMPTY_STATUS = perRing(
   'EMPTY_STATUS',
   'Empty Status',
   0x14c,
   'RO',
   'Head equals tail.',
+);
+export const NEARLY_EMPTY_STATUS = perRing(
+  'NEARLY_EMPTY_STATUS',
+  'Nearly Empty Status',
+  0x150,
+  'RO',
+  'As Empty Status: marks have no effect here.',
+);
+export const NEARLY_FULL_STATUS = perRing(
+  'NEARLY_FULL_STATUS',
+  'Nearly Full Status',
+  0x154,
+  'RO',
+  'As Full Status: marks have no effect here.',
+);
+export const FULL_STATUS = perRing(
+  'FULL_STATUS',
+  'Full Status',
+  0x158,
+  'RO',
+  'One more message would make head and tail equal.',
+);
+export const C_STATUS = perRing(
+  'C_STATUS',
+  'C Status',
+  0x15c,
+  'RO',
+  'Not described in public sources: 0.',
 );
 export const INTERRUPT_FLAG_ENABLE = perRing(
   'INTERRUPT_FLAG_ENABLE',
@@ -118,6 +159,20 @@ export const INTERRUPT_FLAG = defineRegister('INTERRUPT_FLAG', {
     REQUEST: bit(0, 'Request ring', { access: 'RW1C', note: 'Never set.' }),
     RESPONSE: bit(1, 'Response ring', { access: 'RW1C', note: 'Responses came; clear to re-arm.' }),
     _r2: rsvdZ(31, 2),
+  },
+});
+export const INTERRUPT_SOURCE = defineRegister('INTERRUPT_SOURCE', {
+  title: 'Interrupt Source Select',
+  offset: 0x174,
+  bytes: 4,
+  source: CSR,
+  fields: {
+    SELECT: bits(31, 0, 'Condition of each ring', {
+      access: 'RW',
+      format: 'hex',
+      reset: 0x44,
+      note: 'Stored without effect: a ring raises its flag when it is not empty.',
+    }),
   },
 });
 export const COALESCE_ENABLE = perRing(
@@ -142,6 +197,27 @@ export const COALESCE_CONTROL = defineRegister('COALESCE_CONTROL', {
     ENABLE: bit(31, 'Enable', { access: 'RW', note: 'The timer runs.' }),
   },
 });
+export const FLAG_AND_COALESCE_ENABLE = perRing(
+  'FLAG_AND_COALESCE_ENABLE',
+  'Flag and Coalescing Enable',
+  0x184,
+  'WO',
+  'Sets both enables of the rings at once and takes their flags down, as an interrupt handler wants at its ends.',
+);
+export const EXCEPTION_STATUS = perRing(
+  'EXCEPTION_STATUS',
+  'Exception Status',
+  0x188,
+  'RO',
+  'The ring that halted the ring pair.',
+);
+export const EXCEPTION_INTERRUPT_ENABLE = perRing(
+  'EXCEPTION_INTERRUPT_ENABLE',
+  'Exception Interrupt Enable',
+  0x18c,
+  'RW',
+  'An exception of the ring raises the last MSI-X entry.',
+);
 export const ARBITER_ENABLE = perRing(
   'ARBITER_ENABLE',
   'Service Arbiter Enable',
@@ -243,11 +319,20 @@ export const QAT_FAST = defineRegisterBlock('QAT_FAST', [
   REQUEST_TAIL,
   RESPONSE_TAIL,
   RING_STATUS,
+  UNDERFLOW_OVERFLOW_STATUS,
   EMPTY_STATUS,
+  NEARLY_EMPTY_STATUS,
+  NEARLY_FULL_STATUS,
+  FULL_STATUS,
+  C_STATUS,
   INTERRUPT_FLAG_ENABLE,
   INTERRUPT_FLAG,
+  INTERRUPT_SOURCE,
   COALESCE_ENABLE,
   COALESCE_CONTROL,
+  FLAG_AND_COALESCE_ENABLE,
+  EXCEPTION_STATUS,
+  EXCEPTION_INTERRUPT_ENABLE,
   ARBITER_ENABLE,
 ]);
 

@@ -23,10 +23,19 @@ import { runCrypto, type RequestValues } from './crypto-service.ts';
 import type { CryptoPort } from './crypto-port.ts';
 import { INVALID, isError, SUCCESS, UNSUPPORTED, type Outcome } from './outcome.ts';
 import { RequestMemory } from './request-memory.ts';
-import type { RingPair } from './ring-pair.ts';
+import type { RingName, RingPair } from './ring-pair.ts';
 import { requestNs } from './timing.ts';
 
 const HEADER_WORDS = 16;
+/** Why a ring pair halts. */
+const BAD_INDEX: Readonly<Record<RingName, string>> = {
+  REQUEST: 'the request tail is no request of the ring',
+  RESPONSE: 'the response head is no response of the ring',
+};
+const UNREACHABLE: Readonly<Record<RingName, string>> = {
+  REQUEST: 'a request could not be read',
+  RESPONSE: 'a response could not be written',
+};
 
 export interface QatExecutorParts {
   readonly endpoint: Endpoint;
@@ -47,16 +56,16 @@ export class QatExecutor {
   run(pair: RingPair): number {
     const { dma } = this.#parts.endpoint;
     dma.begin();
-    const problem = pair.indexProblem;
-    if (problem !== undefined) {
-      this.#halt(pair, problem, 'EXCEPTION');
+    const ring = pair.badRing;
+    if (ring !== undefined) {
+      this.#halt(pair, ring, BAD_INDEX[ring]);
       return requestNs(0, 0);
     }
     const { pasid, requestHead } = pair;
     const high = pair.baseHigh(RING.request);
     const low = pair.baseLow(RING.request);
     if (!dma.read(pasid, high, low, requestHead, this.#request, 0, REQUEST_BYTES)) {
-      this.#halt(pair, 'a request could not be read', 'HALTED');
+      this.#halt(pair, 'REQUEST', UNREACHABLE.REQUEST);
       return requestNs(0, dma.latencyNs);
     }
     const words = new Uint32Array(this.#request.buffer);
@@ -126,7 +135,7 @@ export class QatExecutor {
     const high = pair.baseHigh(RING.response);
     const low = pair.baseLow(RING.response);
     if (!dma.write(pair.pasid, high, low, pair.responseTail, bytes, 0, bytes.length)) {
-      this.#halt(pair, 'a response could not be written', 'HALTED');
+      this.#halt(pair, 'RESPONSE', UNREACHABLE.RESPONSE);
       return;
     }
     this.#parts.trace.record(
@@ -141,10 +150,9 @@ export class QatExecutor {
     pair.addResponse();
   }
 
-  #halt(pair: RingPair, reason: string, bit: 'HALTED' | 'EXCEPTION'): void {
+  #halt(pair: RingPair, ring: RingName, reason: string): void {
     const { trace, endpoint } = this.#parts;
-    pair.fast.set('RING_STATUS', 'HALTED', 1);
-    pair.fast.set('RING_STATUS', bit, 1);
+    pair.halt(ring, reason === BAD_INDEX[ring]);
     const at = bigOf(endpoint.dma.faultHigh, endpoint.dma.faultLow);
     trace.record(QAT_PAIR_HALTED, endpoint.source, pair.index, pair.pasid, reason, at);
   }

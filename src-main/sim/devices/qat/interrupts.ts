@@ -1,12 +1,15 @@
 /**
  * Interrupts of ring pairs: the flag of the response ring, its enable, and the coalescing timer. One message a flag: the
- * next one needs the flag cleared. Linux qat_common/adf_transport.c, adf_response_handler().
+ * next one needs the flag cleared. Linux qat_common/adf_transport.c, adf_response_handler(). Exceptions of rings come
+ * through the last entry.
  */
 import { QAT_INTERRUPT_RAISED } from '../../../spec/events/qat.ts';
 import { COALESCE_UNIT_NS } from '../../../spec/qat/registers.ts';
 import type { Trace } from '../../core/trace.ts';
 import type { Endpoint } from '../shared/endpoint.ts';
-import type { RingPair } from './ring-pair.ts';
+import type { RingName, RingPair } from './ring-pair.ts';
+
+const RINGS: readonly RingName[] = ['REQUEST', 'RESPONSE'];
 
 export class QatInterrupts {
   readonly #endpoint: Endpoint;
@@ -40,6 +43,29 @@ export class QatInterrupts {
     }
     pair.isTimerSet = true;
     this.#startTimer(fast.get('COALESCE_CONTROL', 'COUNT') * COALESCE_UNIT_NS, pair);
+  }
+
+  /** The register that a handler writes first and last: both enables, and the flags go down. */
+  writeFlagAndCoalesceEnable({ fast }: RingPair, rings: number): void {
+    for (const [bit, ring] of RINGS.entries()) {
+      const isOn = (rings >>> bit) & 1;
+      fast.set('INTERRUPT_FLAG_ENABLE', ring, isOn);
+      fast.set('COALESCE_ENABLE', ring, isOn);
+      fast.set('INTERRUPT_FLAG', ring, 0);
+    }
+  }
+
+  /** The pair halted: the last MSI-X entry tells, where the ring's exception interrupt is enabled. */
+  reportException({ fast }: RingPair): void {
+    const { msix } = this.#endpoint;
+    const isEnabled = RINGS.some(
+      (ring) =>
+        fast.get('EXCEPTION_STATUS', ring) === 1 &&
+        fast.get('EXCEPTION_INTERRUPT_ENABLE', ring) === 1,
+    );
+    if (isEnabled) {
+      msix.raise(msix.entries - 1);
+    }
   }
 
   expire(pair: RingPair): void {

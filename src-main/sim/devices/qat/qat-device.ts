@@ -2,8 +2,8 @@
  * An accelerator for cryptography and compression whose assignable unit is the ring pair. Rings and messages follow the
  * generation 4 parts (Linux drivers/crypto/intel/qat, qatlib); sharing follows Scalable IOV section 3.
  *
- * Not modelled: public key services, firmware loading, several engines (one arbiter serves all pairs in turn), SR-IOV,
- * the mailbox between functions.
+ * Not modelled: public key services, firmware loading, several engines (one arbiter serves all pairs in turn, whatever
+ * service their requests ask for), SR-IOV, the mailbox between functions.
  */
 import { invariant } from '../../../bits/invariant.ts';
 import { MMIO_REFUSED } from '../../../spec/events/pcie.ts';
@@ -198,6 +198,9 @@ export class QatDevice extends EndpointFunction<QatState> implements EventTarget
       this.#resetPair(pair);
       return;
     }
+    if (register.name === 'FLAG_AND_COALESCE_ENABLE') {
+      this.#interrupts.writeFlagAndCoalesceEnable(pair, written[0] ?? 0);
+    }
     this.#interrupts.update(pair);
     this.#wake(QAT_TIMING.doorbellNs);
   }
@@ -219,6 +222,9 @@ export class QatDevice extends EndpointFunction<QatState> implements EventTarget
       if (pair.isReady) {
         this.#next = (pair.index + 1) % count;
         const busyNs = this.#executor.run(pair);
+        if (pair.isHalted) {
+          this.#interrupts.reportException(pair);
+        }
         this.#interrupts.update(pair);
         this.#wake(busyNs);
         return;

@@ -30,7 +30,10 @@ const FAST = {
   requestTail: 0x100,
   responseTail: 0x104,
 } as const;
+const STATUS = { empty: 0x14c, nearlyEmpty: 0x150, nearlyFull: 0x154, full: 0x158 } as const;
 const CONFIG = { request: 0x000, response: 0x004, baseLow: 0x040, baseHigh: 0x080 } as const;
+/** Fields of registers with a bit for each ring. */
+export type RingName = 'REQUEST' | 'RESPONSE';
 const BOTH_RINGS = 3;
 const SIZE_MASK = 0x1f;
 const SMALLEST_RING = 64;
@@ -130,16 +133,26 @@ export class RingPair implements Snapshotable<RingPairState> {
     );
   }
 
-  /** Why the indexes cannot be right, undefined when they can. */
-  get indexProblem(): string | undefined {
+  /** Ring whose index cannot be right, undefined when both can. */
+  get badRing(): RingName | undefined {
     const isRequestGood =
       this.requestTail % REQUEST_BYTES === 0 && this.requestTail < this.ringBytes(0);
     const isResponseGood =
       this.responseHead % RESPONSE_BYTES === 0 && this.responseHead < this.ringBytes(1);
     if (!isRequestGood) {
-      return 'the request tail is no request of the ring';
+      return 'REQUEST';
     }
-    return isResponseGood ? undefined : 'the response head is no response of the ring';
+    return isResponseGood ? undefined : 'RESPONSE';
+  }
+
+  /** Takes the pair out of service because of one of its rings. */
+  halt(ring: RingName, isBroken: boolean): void {
+    this.fast.set('RING_STATUS', 'HALTED', 1);
+    this.fast.set('EXCEPTION_STATUS', ring, 1);
+    if (isBroken) {
+      this.fast.set('RING_STATUS', 'EXCEPTION', 1);
+      this.fast.set('UNDERFLOW_OVERFLOW_STATUS', ring, 1);
+    }
   }
 
   takeRequest(): void {
@@ -184,6 +197,12 @@ export class RingPair implements Snapshotable<RingPairState> {
     const empty =
       (this.requestHead === this.requestTail ? 1 : 0) |
       (this.responseHead === this.responseTail ? 2 : 0);
-    this.fast.poke32(0x14c, empty);
+    const full =
+      ((this.requestTail + REQUEST_BYTES) % this.ringBytes(0) === this.requestHead ? 1 : 0) |
+      ((this.responseTail + RESPONSE_BYTES) % this.ringBytes(1) === this.responseHead ? 2 : 0);
+    this.fast.poke32(STATUS.empty, empty);
+    this.fast.poke32(STATUS.nearlyEmpty, empty);
+    this.fast.poke32(STATUS.nearlyFull, full);
+    this.fast.poke32(STATUS.full, full);
   }
 }

@@ -50,6 +50,26 @@ describe('a ring pair', () => {
     expect(qat.device.pairs[0]?.counters.responses).toBe(6);
   });
 
+  it('tells how full its rings are', () => {
+    const status = (qat: QatDriver): Readonly<Record<string, number>> => ({
+      empty: qat.get(0, 0x14c),
+      nearlyEmpty: qat.get(0, 0x150),
+      nearlyFull: qat.get(0, 0x154),
+      full: qat.get(0, 0x158),
+    });
+    const qat = started(1);
+    qat.set(0, 0x19c, 0);
+    expect(status(qat)).toEqual({ empty: 3, nearlyEmpty: 3, nearlyFull: 0, full: 0 });
+    for (let i = 0; i < 31; i++) {
+      nothing(qat, 0, i);
+    }
+    expect(status(qat)).toEqual({ empty: 2, nearlyEmpty: 2, nearlyFull: 1, full: 1 });
+    qat.set(0, 0x1004, 1);
+    qat.set(0, 0x19c, 3);
+    qat.run();
+    expect(status(qat)).toEqual({ empty: 0, nearlyEmpty: 0, nearlyFull: 2, full: 2 });
+  });
+
   it('is not served while the arbiter leaves it out', () => {
     const qat = started(1);
     qat.set(0, 0x19c, 1);
@@ -103,6 +123,44 @@ describe('interrupts', () => {
     expect(qat.port.interrupts).toHaveLength(2);
   });
 
+  it('are switched and re-armed for all rings of a bank at once, as the kernel driver does', () => {
+    const qat = started(1);
+    withVector(qat, 0);
+    qat.set(0, 0x180, 0x8000_0000 + 10);
+    qat.set(0, 0x184, 0);
+    nothing(qat, 0, 1);
+    qat.run();
+    expect(qat.port.interrupts).toEqual([]);
+    qat.set(0, 0x184, 2);
+    expect([qat.get(0, 0x16c), qat.get(0, 0x17c)]).toEqual([2, 2]);
+    qat.run(2_000);
+    expect(qat.port.interrupts).toEqual([]);
+    qat.run();
+    expect([qat.port.interrupts.length, qat.get(0, 0x170)]).toEqual([1, 2]);
+    // The handler ends by writing the mask again: the flag is down, and what still waits raises it.
+    qat.set(0, 0x184, 2);
+    expect(qat.get(0, 0x170)).toBe(0);
+    qat.run();
+    expect(qat.port.interrupts).toHaveLength(2);
+  });
+
+  it('of errors come through the last entry, where they are enabled', () => {
+    const qat = started(2);
+    const last = QAT_PLACES.msixTable + 16 * 4;
+    qat.device.configWrite(0x82, 2, 0x8000);
+    qat.device.mmioWrite(0, last, 4, 0xfee0_0000n);
+    qat.device.mmioWrite(0, last + 8, 4, 0x77n);
+    qat.device.mmioWrite(0, last + 12, 4, 0n);
+    qat.set(1, 0x18c, 1);
+    for (const pair of [0, 1]) {
+      qat.port.unmap(10 + pair, qat.memoryOf(pair));
+      nothing(qat, pair, 1);
+    }
+    qat.run();
+    expect([qat.get(0, 0x188), qat.get(1, 0x188)]).toEqual([1, 1]);
+    expect(qat.port.interrupts).toEqual([{ address: 0xfee0_0000, data: 0x77 }]);
+  });
+
   it('wait for the coalescing timer', () => {
     const qat = started(1);
     withVector(qat, 0);
@@ -120,15 +178,18 @@ describe('interrupts', () => {
 });
 
 describe('a halted ring pair', () => {
-  it.each<[string, (qat: QatDriver) => void, number]>([
-    ['when a request cannot be read', (qat) => qat.port.unmap(10, qat.memoryOf(0)), 0x200],
+  it.each<[string, (qat: QatDriver) => void, number, number, number]>([
+    ['when a request cannot be read', (qat) => qat.port.unmap(10, qat.memoryOf(0)), 0x200, 1, 0],
     [
       'when a response cannot be written',
       (qat) => qat.port.unmap(10, qat.memoryOf(0) + 0x8000),
       0x200,
+      2,
+      0,
     ],
-    ['when the tail is no request', (qat) => qat.set(0, 0x100, 100), 0x600],
-  ])('%s leaves the others alone and comes back by reset', (_, mistake, status) => {
+    ['when the tail is no request', (qat) => qat.set(0, 0x100, 100), 0x600, 1, 1],
+    ['when the head is no response', (qat) => qat.set(0, 0xc4, 100), 0x600, 2, 2],
+  ])('%s leaves the others alone and comes back by reset', (_, mistake, status, ring, lost) => {
     const qat = started(2);
     mistake(qat);
     nothing(qat, 0, 1);
@@ -138,6 +199,7 @@ describe('a halted ring pair', () => {
     nothing(qat, 1, 2);
     qat.run();
     expect(qat.get(0, 0x140)).toBe(status);
+    expect([qat.get(0, 0x188), qat.get(0, 0x148)]).toEqual([ring, lost]);
     expect(qat.responses(1)).toHaveLength(1);
     const sibling = qat.device.snapshot().pairs[1];
     qat.set(0, 0x1100, 1);
@@ -196,8 +258,8 @@ describe('the state', () => {
       return seed % below;
     };
     const offsets = [
-      0xc0, 0xc4, 0x100, 0x104, 0x140, 0x16c, 0x170, 0x17c, 0x180, 0x19c, 0x1000, 0x1004, 0x1040,
-      0x1044, 0x1080, 0x1100, 0x1104, 0x1108, 0x110c,
+      0xc0, 0xc4, 0x100, 0x104, 0x140, 0x148, 0x16c, 0x170, 0x174, 0x17c, 0x180, 0x184, 0x188,
+      0x18c, 0x19c, 0x1000, 0x1004, 0x1040, 0x1044, 0x1080, 0x1100, 0x1104, 0x1108, 0x110c,
     ];
     for (let i = 0; i < 3_000; i++) {
       const offset = offsets[random(offsets.length)] ?? 0;
