@@ -4,7 +4,9 @@ import type { IommuDomain } from '../../linux/iommu/domain.ts';
 import type { IommuGroup } from '../../linux/iommu/group.ts';
 import type { IotlbGather } from '../../linux/iommu/iommu.ts';
 import type { IoasidSet } from '../../linux/iommu/ioasid.ts';
+import { MdevDevice, type MdevType } from '../../linux/mdev/mdev-device.ts';
 import { PciDev } from '../../linux/pci/pci-dev.ts';
+import type { VfioDevice } from '../../linux/vfio/vfio-device.ts';
 import { ArgumentError, HostObject, defineHostType } from './sdk-module.ts';
 import type { HostProperty, ScriptValue } from './sdk-module.ts';
 
@@ -64,7 +66,8 @@ export const ioasidSetType = defineHostType<IoasidSet>({
 
 /** The script-side object of a device, as the kind it is. */
 export function deviceHandle(device: Device): HostObject {
-  return device instanceof PciDev ? pciDevType.of(device) : deviceType.of(device);
+  if (device instanceof PciDev) return pciDevType.of(device);
+  return device instanceof MdevDevice ? mdevType.of(device) : deviceType.of(device);
 }
 
 /** NULL or ERR_PTR pass as they are. */
@@ -74,3 +77,31 @@ export function handleOr<T extends object>(
 ): ScriptValue {
   return typeof value === 'object' && value !== null ? type.of(value) : value;
 }
+
+export const mdevTypeType = defineHostType<MdevType>({
+  name: 'struct mdev_type',
+  properties: {
+    id: { get: (type) => type.id },
+    sysfs_name: { get: (type) => type.name },
+    pretty_name: { get: (type) => type.pretty_name },
+  },
+});
+
+export const mdevType = defineHostType<MdevDevice>({
+  name: 'struct mdev_device',
+  properties: {
+    name: named,
+    uuid: { get: (mdev) => mdev.uuid },
+    type: { get: (mdev) => mdevTypeType.of(mdev.type), isPrinted: false },
+    state: { get: (mdev) => mdev.state },
+  },
+});
+
+export const vfioDeviceType = defineHostType<VfioDevice>({
+  name: 'struct vfio_device',
+  properties: {
+    name: named,
+    open_count: { get: (vdev) => vdev.open_count },
+    dev: { get: (vdev) => deviceHandle(vdev.dev), isPrinted: false },
+  },
+});

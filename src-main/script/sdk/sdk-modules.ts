@@ -1,22 +1,52 @@
 /** Every SDK module of a run, over one environment. */
+import { createEnqcmdModule } from './asm-enqcmd.ts';
 import { createIoModule } from './asm-io.ts';
 import type { SdkEnvironment } from './environment.ts';
 import { createHwModule } from './hw.ts';
+import { createMemoryModule } from './lab-memory.ts';
 import { createOracleModule } from './lab-oracle.ts';
+import { createProcessModule } from './lab-process.ts';
+import { createShellModule } from './lab-shell.ts';
+import { createLibcModule } from './libc.ts';
 import { createErrnoModule } from './linux-errno.ts';
+import { createIdxdModule } from './linux-idxd.ts';
 import { createIoasidModule } from './linux-ioasid.ts';
 import { createIommuModule } from './linux-iommu.ts';
+import { createMdevModule } from './linux-mdev.ts';
+import { createMmModule } from './linux-mm.ts';
 import { createPciModule } from './linux-pci.ts';
+import { createVfioModule } from './linux-vfio.ts';
+import { ProcessStack } from './process-stack.ts';
 import type { SdkModule } from './sdk-module.ts';
+import { createUapiIdxdModule } from './uapi-idxd.ts';
+import { createUapiIommufdModule, createUapiVfioModule } from './uapi.ts';
 
 export function createSdkModules(environment: SdkEnvironment): readonly SdkModule[] {
+  const stack = new ProcessStack(environment);
+  const env: SdkEnvironment = {
+    kernelOf: (actor) => environment.kernelOf(actor),
+    processOf: (actor) => stack.current(actor),
+    onReport: (key, value) => environment.onReport?.(key, value),
+  };
   return [
     createErrnoModule(),
-    createPciModule(environment),
-    createIommuModule(environment),
-    createIoasidModule(environment),
-    createIoModule(environment),
-    createHwModule(environment),
-    createOracleModule(environment),
+    createPciModule(env),
+    createIommuModule(env),
+    createIoasidModule(env),
+    createMdevModule(env),
+    createVfioModule(env),
+    createMmModule(env),
+    createIdxdModule(env),
+    createIoModule(env),
+    createEnqcmdModule(env),
+    createLibcModule(env),
+    createUapiVfioModule(),
+    createUapiIommufdModule(),
+    createUapiIdxdModule(),
+    createMemoryModule(env),
+    createProcessModule(env, stack),
+    createShellModule(env),
+    createHwModule(env),
+    createOracleModule(env),
   ];
 }
