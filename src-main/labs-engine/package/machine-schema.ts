@@ -94,6 +94,7 @@ const Kernel = v.strictObject({
   noncoherent_devices: v.array(v.string()),
   modules: v.array(v.picklist(['idxd'])),
   idxd_sva: v.boolean(),
+  idxd_mdev: v.boolean(),
   remove_interval_ns: Count,
   poll_timeout_ns: Count,
 } satisfies Record<keyof KernelParams, v.GenericSchema>);

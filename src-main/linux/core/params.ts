@@ -26,6 +26,8 @@ export interface KernelParams {
   readonly modules: readonly string[];
   /** `idxd.sva`: the accelerator's driver uses PASIDs. */
   readonly idxd_sva: boolean;
+  /** `idxd.mdev`: the accelerator's driver offers its queues as mediated devices. Off, a driver of one's own may. */
+  readonly idxd_mdev: boolean;
   /** Simulated time between two calls of a driver's request operation while a removal waits. */
   readonly remove_interval_ns: number;
   /** How long software polls hardware before it gives up. */
@@ -44,6 +46,7 @@ export const DEFAULT_PARAMS: KernelParams = {
   noncoherent_devices: [],
   modules: [],
   idxd_sva: true,
+  idxd_mdev: true,
   remove_interval_ns: 10_000_000_000,
   poll_timeout_ns: 1_000_000_000,
 };

@@ -14,6 +14,7 @@ import { INVALID_IOASID } from '../iommu/ioasid.ts';
 import type { Iommu } from '../iommu/iommu.ts';
 import type { Sva } from '../iommu/sva.ts';
 import type { IrqBypass } from '../irq/irq-bypass.ts';
+import { ImsDomain } from '../irq/ims.ts';
 import type { Irqs } from '../irq/irq.ts';
 import type { Mdev } from '../mdev/mdev.ts';
 import type { PciIov } from '../pci/iov.ts';
@@ -21,14 +22,15 @@ import type { Msix } from '../pci/msix.ts';
 import type { PciDev } from '../pci/pci-dev.ts';
 import { PCI_REGS } from '../pci/pci-regs.ts';
 import type { Pci, PciDriver } from '../pci/pci.ts';
+import type { Vdcm } from '../vdcm/vdcm.ts';
 import type { Vfio } from '../vfio/vfio.ts';
 import { DsaBus } from './bus.ts';
 import { openWq } from './cdev.ts';
 import { IdxdDevice } from './idxd-device.ts';
-import { ImsDomain } from './ims.ts';
 import { IdxdRegisters } from './registers.ts';
 import { addIdxdSysfs, removeIdxdSysfs } from './sysfs.ts';
-import { Vdcm } from './vdcm/vdcm.ts';
+import { createIdxdVdcm } from './vdcm/idxd-vdcm.ts';
+import type { IdxdVdev } from './vdcm/vdev.ts';
 import type { IdxdWq } from './wq.ts';
 
 export interface IdxdParts {
@@ -57,7 +59,7 @@ const PAGE_REQUESTS = 32;
 const RETRY_NS = 500;
 
 export class Idxd {
-  readonly vdcm: Vdcm;
+  readonly vdcm: Vdcm<IdxdVdev>;
   readonly bus: DsaBus;
   /** `struct pci_driver` of the module. */
   readonly driver: PciDriver;
@@ -69,7 +71,10 @@ export class Idxd {
 
   constructor(parts: IdxdParts) {
     this.#parts = parts;
-    this.vdcm = new Vdcm({ ...parts, deviceOf: (dev) => this.#devices.get(dev as PciDev) });
+    this.vdcm = createIdxdVdcm({
+      ...parts,
+      deviceOf: (dev) => this.#devices.get(dev as PciDev),
+    });
     this.bus = new DsaBus({
       sysfs: parts.sysfs,
       devices: () => this.devices,
@@ -242,7 +247,8 @@ export class Idxd {
       return;
     }
     const { pci, msix, aux, core } = this.#parts;
-    this.vdcm.removeParent(idxd);
+    this.vdcm.removeParent(dev);
+    idxd.onError.clear();
     for (const wq of idxd.wqs.filter((w) => w.isBound)) {
       this.#willUnbind(wq);
       wq.unbind();
@@ -382,6 +388,9 @@ export class Idxd {
       table: idxd.capabilities.tables.ims,
       entries,
     });
+    if (!core.params.idxd_mdev) {
+      return;
+    }
     if (core.profile === 'kvmforum2019') {
       const isEnabled = aux.iommu_dev_enable_feature(dev, IOMMU_DEV_FEAT_AUX);
       if (isEnabled < 0) {
@@ -389,7 +398,12 @@ export class Idxd {
         return;
       }
     }
-    this.vdcm.addParent(idxd);
+    this.vdcm.addParent(dev);
+    idxd.onError.add((error) => {
+      for (const vdev of this.vdcm.vdevs.filter((v) => v.idxd === idxd && v.wq.id === error.wq)) {
+        vdev.relayError(error);
+      }
+    });
   }
 
   // ---- queues --------------------------------------------------------------------------------------------------------
