@@ -27,7 +27,7 @@ import { IDXD_COMMAND } from '../../spec/events/linux.ts';
 import type { Core } from '../core/core.ts';
 import { EBUSY, EINVAL, ENXIO, ETIMEDOUT } from '../errno.ts';
 import type { PciDev } from '../pci/pci-dev.ts';
-import type { ImsDomain } from './ims.ts';
+import type { ImsDomain } from '../irq/ims.ts';
 import { readCapabilities, type IdxdCapabilities, type IdxdRegisters } from './registers.ts';
 import { SCMD } from './software-status.ts';
 import { IdxdWq, type WqOwner } from './wq.ts';

@@ -51,7 +51,7 @@ export function getDeviceInfo(argument: IoctlArgument, flags: number): number {
 
 export function getRegionInfo(
   argument: IoctlArgument,
-  regions: ReadonlyMap<number, RegionSpec>,
+  regionAt: (index: number) => RegionSpec | undefined,
 ): number {
   const arg = UserArgument.vfio(VfioRegionInfo, argument);
   if (IS_ERR(arg)) {
@@ -61,7 +61,7 @@ export function getRegionInfo(
   if (index >= F.VFIO_PCI_NUM_REGIONS) {
     return -EINVAL;
   }
-  const region = regions.get(index) ?? { size: 0, flags: 0 };
+  const region = regionAt(index) ?? { size: 0, flags: 0 };
   const capabilities =
     region.mmapAreas === undefined || region.size === 0 ? [] : [sparseMmap(region.mmapAreas)];
   arg.putWithCapabilities(

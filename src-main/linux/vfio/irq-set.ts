@@ -27,7 +27,18 @@ const ACTION_MASK =
   F.VFIO_IRQ_SET_ACTION_MASK | F.VFIO_IRQ_SET_ACTION_UNMASK | F.VFIO_IRQ_SET_ACTION_TRIGGER;
 const FD_BYTES = 4;
 
-type Request = ReturnType<typeof VfioIrqSet.decode>;
+/** A request that passed the checks of the VFIO core. */
+export interface IrqSetRequest {
+  readonly index: number;
+  readonly start: number;
+  readonly count: number;
+  /** VFIO_IRQ_SET_DATA_* and VFIO_IRQ_SET_ACTION_*, one of each. */
+  readonly flags: number;
+  /** Interrupts that are meant, from `start` on: all of them unless the data says which. */
+  readonly which: readonly boolean[];
+  /** Eventfds from `start` on, null for none; only with that kind of data. */
+  readonly eventfds: readonly (EventfdFile | null)[];
+}
 
 function isOneBit(value: number): boolean {
   return value !== 0 && (value & (value - 1)) === 0;
@@ -45,6 +56,16 @@ export function setIrqs(
   targets: ReadonlyMap<number, IrqSetTarget>,
   caller: Caller,
 ): number {
+  const request = parseIrqSet(argument, targets, caller);
+  return IS_ERR(request) ? request : applyIrqSet(targets, request);
+}
+
+/** The request of user space, or a negative error number when it is none for these interrupts. */
+export function parseIrqSet(
+  argument: IoctlArgument,
+  targets: ReadonlyMap<number, IrqSetTarget>,
+  caller: Caller,
+): IrqSetRequest | number {
   const arg = UserArgument.vfio(VfioIrqSet, argument);
   if (IS_ERR(arg)) {
     return arg;
@@ -67,28 +88,36 @@ export function setIrqs(
   if (bytes.length < bytesOf(data, count)) {
     return -EINVAL;
   }
-  return perform(target, request, { data, action, bytes }, caller);
-}
-
-function perform(
-  target: IrqSetTarget,
-  { start, count }: Request,
-  what: { readonly data: number; readonly action: number; readonly bytes: Uint8Array },
-  caller: Caller,
-): number {
-  const { data, action, bytes } = what;
+  const isEventfd = data === F.VFIO_IRQ_SET_DATA_EVENTFD;
+  const takesEventfds = isEventfd && action === F.VFIO_IRQ_SET_ACTION_TRIGGER;
+  const eventfds = takesEventfds ? readEventfds(bytes, count, caller) : [];
+  if (IS_ERR(eventfds)) {
+    return eventfds;
+  }
   const which =
     data === F.VFIO_IRQ_SET_DATA_BOOL
       ? [...bytes.subarray(0, count)].map((b) => b !== 0)
       : Array.from({ length: count }, () => true);
+  return { index: request.index, start, count, flags: request.flags, which, eventfds };
+}
+
+export function applyIrqSet(
+  targets: ReadonlyMap<number, IrqSetTarget>,
+  { index, start, count, flags, which, eventfds }: IrqSetRequest,
+): number {
+  const target = targets.get(index);
+  if (target === undefined) {
+    return -EINVAL;
+  }
+  const data = flags & DATA_MASK;
+  const action = flags & ACTION_MASK;
   if (action !== F.VFIO_IRQ_SET_ACTION_TRIGGER) {
     const isEventfd = data === F.VFIO_IRQ_SET_DATA_EVENTFD;
     const operation = action === F.VFIO_IRQ_SET_ACTION_MASK ? target.mask : target.unmask;
     return isEventfd || operation === undefined ? -ENOTTY : operation.call(target, start, which);
   }
   if (data === F.VFIO_IRQ_SET_DATA_EVENTFD) {
-    const eventfds = readEventfds(bytes, count, caller);
-    return IS_ERR(eventfds) ? eventfds : (target.setEventfds?.(start, eventfds) ?? -ENOTTY);
+    return target.setEventfds?.(start, eventfds) ?? -ENOTTY;
   }
   if (data === F.VFIO_IRQ_SET_DATA_NONE && count === 0) {
     return target.disable?.() ?? -ENOTTY;

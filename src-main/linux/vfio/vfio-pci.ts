@@ -148,7 +148,7 @@ function deviceIoctl(
     case D.VFIO_DEVICE_GET_INFO:
       return getDeviceInfo(argument, F.VFIO_DEVICE_FLAGS_PCI | F.VFIO_DEVICE_FLAGS_RESET);
     case D.VFIO_DEVICE_GET_REGION_INFO:
-      return getRegionInfo(argument, state.regions);
+      return getRegionInfo(argument, (index) => state.regions.get(index));
     case D.VFIO_DEVICE_GET_IRQ_INFO:
       return getIrqInfo(argument, irqInfo(parts, state.dev));
     case D.VFIO_DEVICE_SET_IRQS:

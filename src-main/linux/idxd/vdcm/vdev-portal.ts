@@ -13,7 +13,7 @@ import type { RegionArea } from '../../vfio/device-requests.ts';
 import type { IdxdDevice } from '../idxd-device.ts';
 import type { IdxdWq } from '../wq.ts';
 import { VDEV } from './places.ts';
-import type { VdevPasids } from './vdev-pasids.ts';
+import type { VdevPasids } from '../../vdcm/vdev-pasids.ts';
 
 /** Page of the VDEV's BAR2. */
 const PAGE = { unlimited: 0, limited: 1 } as const;

@@ -2,7 +2,6 @@
  * A virtual accelerator: one work queue of a real one, with configuration space, registers, interrupts and portals that the
  * VDCM composes around it. devices.md chapter 3, siov-stack.md chapter 3.
  */
-import { bytesToHex } from '../../../bits/hex.ts';
 import { COMMANDS } from '../../../spec/dsa/commands.ts';
 import {
   type CMD,
@@ -13,23 +12,30 @@ import {
 } from '../../../spec/dsa/general-registers.ts';
 import { DEVICE_ERROR } from '../../../spec/dsa/status-codes.ts';
 import { VDEV_COMMAND } from '../../../spec/events/linux.ts';
-import type { PlainData } from '../../../sim/index.ts';
 import type { Core } from '../../core/core.ts';
 import type { Ioasids } from '../../iommu/ioasid.ts';
 import type { IrqBypass } from '../../irq/irq-bypass.ts';
 import type { Irqs } from '../../irq/irq.ts';
 import type { MdevDevice } from '../../mdev/mdev-device.ts';
-import { PCI_REGS } from '../../pci/pci-regs.ts';
-import type { VfioDevice } from '../../vfio/vfio-device.ts';
 import type { Vfio } from '../../vfio/vfio.ts';
+import { VFIO_FLAGS as F } from '../../../spec/vfio/ioctl-numbers.ts';
+import { VdevInterrupts } from '../../vdcm/vdev-interrupts.ts';
+import { VdevPasids } from '../../vdcm/vdev-pasids.ts';
+import type { VdcmHooks } from '../../vdcm/vdcm-ops.ts';
+import { VirtualConfig } from '../../vdcm/virtual-config.ts';
+import { VirtualDevice, type VdevDescription, type VdevRegion } from '../../vdcm/virtual-device.ts';
 import type { IdxdDevice } from '../idxd-device.ts';
 import type { IdxdWq } from '../wq.ts';
-import { runVirtualCommand, stopQueue, type CommandTarget } from './virtual-commands.ts';
-import { VdevInterrupts } from './vdev-interrupts.ts';
-import { VdevPasids } from './vdev-pasids.ts';
+import {
+  enableQueue,
+  runVirtualCommand,
+  stopQueue,
+  type CommandTarget,
+} from './virtual-commands.ts';
+import { VDEV } from './places.ts';
+import { vdevConfigSpace } from './vdev-config-space.ts';
 import { VdevPortal } from './vdev-portal.ts';
 import { VirtualBar0 } from './virtual-bar0.ts';
-import { VirtualConfig } from './virtual-config.ts';
 
 export interface VdevParts {
   readonly core: Core;
@@ -47,12 +53,10 @@ const STATE_NAMES: Readonly<Record<number, string>> = {
   [DEVICE_STATE.busy]: 'busy',
   [DEVICE_STATE.halted]: 'halted',
 };
-const CONFIG_SHOWN = 0x150;
-const PASID_WIDTH = 20;
+const BAR = { registers: 0, portals: 2 } as const;
+const RW = F.VFIO_REGION_INFO_FLAG_READ | F.VFIO_REGION_INFO_FLAG_WRITE;
 
-export class IdxdVdev implements CommandTarget {
-  readonly uuid: string;
-  readonly mdev: MdevDevice;
+export class IdxdVdev extends VirtualDevice implements CommandTarget {
   readonly idxd: IdxdDevice;
   readonly wq: IdxdWq;
   readonly config: VirtualConfig;
@@ -60,19 +64,20 @@ export class IdxdVdev implements CommandTarget {
   readonly pasids: VdevPasids;
   readonly interrupts: VdevInterrupts;
   readonly portal: VdevPortal;
-  /** Once VFIO knows it. */
-  vfioDevice: VfioDevice | null = null;
-  isOpen = false;
-  /** Accesses that software answered. */
-  accesses = 0;
-  readonly #core: Core;
+  readonly regions: ReadonlyMap<number, VdevRegion>;
+  readonly #hooks: VdcmHooks<IdxdVdev>;
   #isBusy = false;
 
-  constructor(parts: VdevParts, mdev: MdevDevice, idxd: IdxdDevice, wq: IdxdWq) {
+  constructor(
+    parts: VdevParts,
+    hooks: VdcmHooks<IdxdVdev>,
+    mdev: MdevDevice,
+    idxd: IdxdDevice,
+    wq: IdxdWq,
+  ) {
     const { core, vfio, ioasids } = parts;
-    this.#core = core;
-    this.mdev = mdev;
-    this.uuid = mdev.uuid;
+    super(core, mdev);
+    this.#hooks = hooks;
     this.idxd = idxd;
     this.wq = wq;
     this.pasids = new VdevPasids({
@@ -83,13 +88,9 @@ export class IdxdVdev implements CommandTarget {
       device: () => this.vfioDevice,
       onFree: (pasid) => this.#pasidFreed(pasid),
     });
-    this.config = new VirtualConfig({
-      vendorId: idxd.dev.vendor,
-      deviceId: idxd.dev.device,
-      classCode: idxd.dev.class,
-      pasid: this.#pasidCapability(),
+    this.config = new VirtualConfig(vdevConfigSpace(idxd.dev), {
       onBusMasterCleared: () => this.#busMasterCleared(),
-      onFunctionReset: () => this.reset(true),
+      onFunctionReset: () => this.startReset(true),
     });
     this.bar0 = new VirtualBar0(core, idxd, wq, {
       onCommand: (values) => this.#command(values),
@@ -99,17 +100,20 @@ export class IdxdVdev implements CommandTarget {
       isPending: (entry) => this.interrupts.isPending(entry),
     });
     this.interrupts = new VdevInterrupts({
-      core,
       irqs: parts.irqs,
       bypass: parts.bypass,
-      idxd,
       pasids: this.pasids,
       name: mdev.uuid,
+      vectors: VDEV.vectors,
+      ims: idxd.ims,
+      didAcquire: (_vector, index) => idxd.requestInterruptHandle(index, 'ims'),
+      willRelease: (_vector, index) => idxd.releaseInterruptHandle(index, 'ims'),
       permission: (entry) => this.bar0.permission(entry),
-      isMasked: (entry) => this.bar0.isMasked(entry),
-      onInstalled: (entry) => this.bar0.unmask(entry),
+      isMasked: (entry) => this.bar0.msix.isMasked(entry),
+      onInstalled: (entry) => this.bar0.msix.unmask(entry),
     });
     this.portal = new VdevPortal({ core, idxd, wq, pasids: this.pasids, name: mdev.uuid });
+    this.regions = this.#makeRegions();
   }
 
   get state(): string {
@@ -118,14 +122,13 @@ export class IdxdVdev implements CommandTarget {
 
   // ---- life ----------------------------------------------------------------------------------------------------------
 
-  /** Last close: interrupts back, queue out of the guest's hands, everything as at creation. */
   close(): void {
-    if (this.#core.defends('drain-before-free')) {
+    if (this.core.defends('drain-before-free')) {
       this.#stop('abort');
     }
     this.interrupts.request.disable();
     this.interrupts.disable();
-    if (this.#core.defends('reset-on-close')) {
+    if (this.core.defends('reset-on-close')) {
       this.bar0.reset(true);
       this.config.reset();
       this.portal.reset();
@@ -135,9 +138,8 @@ export class IdxdVdev implements CommandTarget {
     this.publish();
   }
 
-  /** The address space behind the default PASID is about to go. */
   willDetach(): void {
-    if (this.#core.defends('drain-before-free')) {
+    if (this.core.defends('drain-before-free')) {
       this.#stop('drain');
     }
     this.interrupts.silence();
@@ -148,15 +150,13 @@ export class IdxdVdev implements CommandTarget {
     this.publish();
   }
 
-  /** Guest PASIDs are about to go: nothing of them may be in the device when this returns. */
   willDetachPasid(guest: number): void {
     const host = this.pasids.translate(guest);
-    if (host >= 0 && this.#core.defends('drain-before-free')) {
+    if (host >= 0 && this.core.defends('drain-before-free')) {
       this.#pasidFreed(host);
     }
   }
 
-  /** `isFull`: function level reset, or the VMM's request; otherwise the guest's Reset Device command. */
   reset(isFull: boolean): void {
     const before = this.state;
     this.interrupts.silence();
@@ -168,6 +168,22 @@ export class IdxdVdev implements CommandTarget {
     }
     this.interrupts.restore();
     this.#changed(before);
+  }
+
+  startReset(isFull: boolean): void {
+    this.#hooks.run('reset', this, isFull);
+  }
+
+  startQueue(): number {
+    return this.#hooks.run('wq_enable', this);
+  }
+
+  enableQueue(): number {
+    return enableQueue(this);
+  }
+
+  isMasked(vector: number): boolean {
+    return this.bar0.msix.isMasked(vector);
   }
 
   // ---- errors --------------------------------------------------------------------------------------------------------
@@ -200,36 +216,22 @@ export class IdxdVdev implements CommandTarget {
     );
   }
 
-  publish(): void {
+  protected describe(): VdevDescription {
     const { values, isEnabled } = this.bar0.wq;
-    this.#core.publish(`vdev/${this.uuid}`, {
+    return {
       device: this.idxd.name,
       wq: this.wq.name,
       mode: this.wq.config.mode,
-      isOpen: this.isOpen,
       state: this.state,
-      defaultPasid: this.pasids.default,
-      pasids: [...this.pasids.all],
       queue: {
         isEnabled,
         pasidEnable: values.pasidEnable === 1,
         pasid: values.pasid,
         hardwarePasid: this.wq.pasid?.pasid ?? null,
       },
-      vectors: this.interrupts.installed.map((entry) => ({
-        entry,
-        handle: entry === 0 ? null : this.interrupts.handleOf(entry),
-        isMasked: this.bar0.isMasked(entry),
-      })),
-      accesses: this.accesses,
       stagedSlots: this.portal.stagedSlots,
-      config: bytesToHex(this.config.bytes(CONFIG_SHOWN)),
-      bar0: bytesToHex(this.bar0.bytes()),
-    } satisfies PlainData);
-  }
-
-  unpublish(): void {
-    this.#core.publish(`vdev/${this.uuid}`, undefined);
+      bar0: this.bar0.bytes(),
+    };
   }
 
   // ---- parts ---------------------------------------------------------------------------------------------------------
@@ -251,7 +253,7 @@ export class IdxdVdev implements CommandTarget {
     file.set('CMDSTATUS', 'result', result);
     this.#isBusy = false;
     const title = COMMANDS.find((c) => c.code === code)?.title ?? `command ${code}`;
-    this.#core.emit(VDEV_COMMAND, this.uuid, title, operand, error, result);
+    this.core.emit(VDEV_COMMAND, this.uuid, title, operand, error, result);
     if (interrupt === 1) {
       file.set('INTCAUSE', 'command', 1);
       this.interrupts.raiseFirst('command complete');
@@ -294,16 +296,37 @@ export class IdxdVdev implements CommandTarget {
   }
 
   #changed(before: string): void {
-    this.#core.stateChanged(`vdev ${this.uuid}`, before, this.state);
+    this.core.stateChanged(`vdev ${this.uuid}`, before, this.state);
     this.publish();
   }
 
-  #pasidCapability(): { readonly width: number; readonly hasPrivileged: boolean } {
-    const { dev } = this.idxd;
-    const { value } = dev.pasid;
-    return {
-      width: PASID_WIDTH,
-      hasPrivileged: (value & PCI_REGS.PCI_PASID_CAP_PRIV) !== 0,
-    };
+  #makeRegions(): ReadonlyMap<number, VdevRegion> {
+    return new Map<number, VdevRegion>([
+      [
+        BAR.registers,
+        {
+          kind: 'registers',
+          name: 'BAR0',
+          spec: { size: VDEV.bar0Bytes, flags: RW },
+          largestRead: 8,
+          read: (offset, bytes) => this.bar0.read(offset, bytes),
+          write: (offset, bytes, value) => this.bar0.write(offset, bytes, value),
+        },
+      ],
+      [
+        BAR.portals,
+        {
+          kind: 'portals',
+          name: 'BAR2',
+          spec: {
+            size: VDEV.bar2Bytes,
+            flags: RW | F.VFIO_REGION_INFO_FLAG_MMAP,
+            mmapAreas: this.portal.areas,
+          },
+          write: (offset, bytes) => this.portal.write(offset, bytes),
+          mmap: (area, offset) => this.portal.mmap(area, offset),
+        },
+      ],
+    ]);
   }
 }

@@ -11,13 +11,13 @@ import {
 } from '../../../spec/dsa/commands.ts';
 import { DEVICE_STATE } from '../../../spec/dsa/general-registers.ts';
 import { WQ_MODE } from '../../../spec/dsa/wq-config.ts';
+import type { VdevInterrupts } from '../../vdcm/vdev-interrupts.ts';
+import type { VdevPasids } from '../../vdcm/vdev-pasids.ts';
+import type { VirtualConfig } from '../../vdcm/virtual-config.ts';
 import type { IdxdDevice } from '../idxd-device.ts';
 import type { IdxdWq } from '../wq.ts';
-import type { VdevInterrupts } from './vdev-interrupts.ts';
-import type { VdevPasids } from './vdev-pasids.ts';
 import { VDEV } from './places.ts';
 import type { VirtualBar0 } from './virtual-bar0.ts';
-import type { VirtualConfig } from './virtual-config.ts';
 
 /** What the commands work on. */
 export interface CommandTarget {
@@ -27,8 +27,10 @@ export interface CommandTarget {
   readonly bar0: VirtualBar0;
   readonly pasids: VdevPasids;
   readonly interrupts: VdevInterrupts;
-  /** Virtual reset of the whole device. */
-  reset(isFull: boolean): void;
+  /** Virtual reset of the whole device, by whoever does it. */
+  startReset(isFull: boolean): void;
+  /** What is left to do when the checks of Enable WQ passed, by whoever does it: 0 or an error code. */
+  startQueue(): number;
 }
 
 export interface VirtualCommandResult {
@@ -151,27 +153,31 @@ const enableWq: Handler = (target, operand) => {
   if (problem !== E.success) {
     return failed(problem);
   }
-  const { wq, bar0, pasids } = target;
+  const error = target.startQueue() as CommandError;
+  target.bar0.wq.isEnabled = error === E.success;
+  return { error };
+};
+
+/** The physical side of Enable WQ. A shared queue runs already; its descriptors carry their PASID themselves. */
+export function enableQueue({ wq, bar0, pasids }: CommandTarget): CommandError {
   if (!wq.isDedicated) {
-    bar0.wq.isEnabled = true;
-    return OK;
+    return E.success;
   }
   const { pasidEnable, pasid, priv } = bar0.wq.values;
   const host = pasids.translate(pasidEnable === 1 ? pasid : 0);
   if (host < 0) {
-    return failed(E.wqPasid);
+    return E.wqPasid;
   }
   wq.disable();
   // Without a PASID of its own the guest's kernel speaks: its requests may ask for supervisor rights.
   wq.setPasid({ pasid: host, priv: pasidEnable === 0 || priv === 1 });
   if (wq.enableHardware() < 0) {
     wq.setPasid(null);
-    return failed(E.hardware);
+    return E.hardware;
   }
   pasids.hold(host);
-  bar0.wq.isEnabled = true;
-  return OK;
-};
+  return E.success;
+}
 
 /** The bitmap must name queue 0 and nothing else. */
 function ofQueue(check: 'enabled' | 'any', run: (target: CommandTarget) => void): Handler {
@@ -242,7 +248,7 @@ const HANDLERS: Readonly<Partial<Record<CommandCode, Handler>>> = {
     return OK;
   },
   [COMMAND.resetDevice]: (target) => {
-    target.reset(false);
+    target.startReset(false);
     return OK;
   },
   [COMMAND.enableWq]: enableWq,

@@ -8,8 +8,13 @@ import type { InterruptMessage } from '../../spec/vtd/interrupt-message.ts';
 import type { Core } from '../core/core.ts';
 import { exportSymbols } from '../core/export-symbols.ts';
 import { EINVAL, ENODEV, ENOSPC, IS_ERR } from '../errno.ts';
-import type { IrqChip, Irqs } from '../irq/irq.ts';
-import type { IdxdRegisters } from './registers.ts';
+import type { IrqChip, Irqs } from './irq.ts';
+
+/** The table as the device's driver reaches it. */
+export interface ImsRegisters {
+  words(offset: number, count: number): Uint32Array;
+  writeWord(offset: number, word: number): void;
+}
 
 interface ImsSlot {
   readonly irq: number;
@@ -23,10 +28,10 @@ interface ImsSlot {
 export interface ImsOptions {
   readonly core: Core;
   readonly irqs: Irqs;
-  readonly registers: IdxdRegisters;
+  readonly registers: ImsRegisters;
   readonly rid: number;
   readonly name: string;
-  /** Place of the table in BAR0. */
+  /** Place of the table in the registers. */
   readonly table: number;
   readonly entries: number;
 }
@@ -120,7 +125,7 @@ export class ImsDomain implements IrqChip {
   /** A completion came while the entry was masked. */
   isPending(irq: number): boolean {
     const index = this.indexOf(irq);
-    return index >= 0 && this.#options.registers.entry(ImsEntry, this.#at(index)).pending === 1;
+    return index >= 0 && ImsEntry.decode(this.#words(index)).pending === 1;
   }
 
   pasidOf(irq: number): number | null {
@@ -180,7 +185,7 @@ export class ImsDomain implements IrqChip {
       pasid: slot.pasid,
     });
     const at = this.#at(index);
-    const before = this.#options.registers.words(at, words.length);
+    const before = this.#words(index);
     words.forEach((word, i) => {
       const old = before[i] ?? 0;
       if (old === word) {
@@ -189,6 +194,10 @@ export class ImsDomain implements IrqChip {
       const seq = this.#core.emit(IMS_ENTRY_WRITTEN, this.#options.name, index, i, old, word);
       this.#core.hw.within(seq, () => this.#options.registers.writeWord(at + i * 4, word));
     });
+  }
+
+  #words(index: number): Uint32Array {
+    return this.#options.registers.words(this.#at(index), ImsEntry.words);
   }
 
   #at(index: number): number {

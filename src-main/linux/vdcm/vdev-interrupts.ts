@@ -2,25 +2,34 @@
  * Interrupts of a VDEV. Vector 0 tells of commands, errors and halts and is raised by software. Every further vector has an
  * entry of the interrupt message storage to itself, bound to the PASID whose descriptors may name it.
  */
-import type { EventfdFile } from '../../core/eventfd.ts';
-import type { Core } from '../../core/core.ts';
-import { EFAULT, EINVAL, ENOSPC, IS_ERR } from '../../errno.ts';
-import type { IrqBypass } from '../../irq/irq-bypass.ts';
-import type { Irqs } from '../../irq/irq.ts';
-import { DeviceIrqs } from '../../vfio/device-irqs.ts';
-import { SoftwareIrqs, type IrqSetTarget } from '../../vfio/irq-set.ts';
-import type { IdxdDevice } from '../idxd-device.ts';
-import { VDEV } from './places.ts';
+import type { EventfdFile } from '../core/eventfd.ts';
+import { EFAULT, EINVAL, ENOSPC, IS_ERR } from '../errno.ts';
+import type { IrqBypass } from '../irq/irq-bypass.ts';
+import type { ImsDomain } from '../irq/ims.ts';
+import type { Irqs } from '../irq/irq.ts';
+import { DeviceIrqs } from '../vfio/device-irqs.ts';
+import { SoftwareIrqs, type IrqSetTarget } from '../vfio/irq-set.ts';
 import type { VdevPasids } from './vdev-pasids.ts';
-import type { VirtualPermission } from './virtual-bar0.ts';
+
+/** Which descriptors may name an entry. */
+export interface VirtualPermission {
+  readonly ignore: boolean;
+  /** Guest PASID, null when the entry takes requests without. */
+  readonly pasid: number | null;
+}
 
 export interface VdevInterruptsOptions {
-  readonly core: Core;
   readonly irqs: Irqs;
   readonly bypass: IrqBypass;
-  readonly idxd: IdxdDevice;
   readonly pasids: VdevPasids;
   readonly name: string;
+  /** Vector 0 and those with entries. */
+  readonly vectors: number;
+  /** Interrupt message storage of the device; null without. */
+  readonly ims: ImsDomain | null;
+  /** Tells the device of an entry: the handle that stands for it, or a negative error number. */
+  didAcquire(vector: number, index: number): number;
+  willRelease(vector: number, index: number): void;
   permission(entry: number): VirtualPermission;
   isMasked(entry: number): boolean;
   /** An eventfd was installed: the vector is on. */
@@ -28,20 +37,21 @@ export interface VdevInterruptsOptions {
 }
 
 export class VdevInterrupts implements IrqSetTarget {
-  readonly count = VDEV.vectors;
+  readonly count: number;
   readonly request = new SoftwareIrqs(1);
   readonly #options: VdevInterruptsOptions;
   readonly #first = new SoftwareIrqs(1);
   readonly #others: DeviceIrqs;
-  /** Handles by vector, where the device wants them requested. */
+  /** Handles by vector. */
   readonly #handles = new Map<number, number>();
   #isFirstPending = false;
 
   constructor(options: VdevInterruptsOptions) {
     this.#options = options;
+    this.count = options.vectors;
     this.#others = new DeviceIrqs({
       name: `vdev ${options.name}`,
-      count: VDEV.vectors,
+      count: options.vectors,
       irqs: options.irqs,
       bypass: options.bypass,
       source: {
@@ -107,7 +117,7 @@ export class VdevInterrupts implements IrqSetTarget {
 
   isPending(entry: number): boolean {
     const irq = this.#others.irqOf(entry);
-    const { ims } = this.#options.idxd;
+    const { ims } = this.#options;
     return entry === 0 ? this.#isFirstPending : irq !== undefined && ims?.isPending(irq) === true;
   }
 
@@ -121,7 +131,7 @@ export class VdevInterrupts implements IrqSetTarget {
       return;
     }
     const irq = this.#others.irqOf(entry);
-    const { ims } = this.#options.idxd;
+    const { ims } = this.#options;
     if (irq !== undefined && ims !== null) {
       const index = ims.indexOf(irq);
       if (isMasked) {
@@ -140,7 +150,7 @@ export class VdevInterrupts implements IrqSetTarget {
 
   /** While the device is reset no completion gets through. */
   silence(): void {
-    const { ims } = this.#options.idxd;
+    const { ims } = this.#options;
     for (const entry of this.#others.installed) {
       const irq = this.#others.irqOf(entry);
       if (irq !== undefined && ims !== null) {
@@ -165,7 +175,7 @@ export class VdevInterrupts implements IrqSetTarget {
   }
 
   #acquire(vector: number): number {
-    const { ims } = this.#options.idxd;
+    const { ims } = this.#options;
     if (this.#options.pasids.default < 0) {
       return -EFAULT;
     }
@@ -183,25 +193,23 @@ export class VdevInterrupts implements IrqSetTarget {
   }
 
   #release(vector: number, irq: number): void {
-    const { idxd } = this.#options;
-    const { ims } = idxd;
+    const { ims } = this.#options;
     if (ims !== null && this.#handles.delete(vector)) {
-      idxd.releaseInterruptHandle(ims.indexOf(irq), 'ims');
+      this.#options.willRelease(vector, ims.indexOf(irq));
     }
     ims?.ims_free_irq(irq);
   }
 
   #bindEntry(entry: number, irq: number): number {
-    const { pasids, idxd } = this.#options;
+    const { pasids, ims } = this.#options;
     const { pasid, ignore } = this.#options.permission(entry);
     const host = pasids.translate(pasid ?? 0);
-    return host < 0 ? -EINVAL : (idxd.ims?.irq_set_auxdata(irq, host, ignore) ?? -EINVAL);
+    return host < 0 ? -EINVAL : (ims?.irq_set_auxdata(irq, host, ignore) ?? -EINVAL);
   }
 
   #requestHandle(vector: number, irq: number): number {
-    const { idxd } = this.#options;
-    const index = idxd.ims?.indexOf(irq) ?? -EINVAL;
-    const handle = idxd.requestInterruptHandle(index, 'ims');
+    const index = this.#options.ims?.indexOf(irq) ?? -EINVAL;
+    const handle = this.#options.didAcquire(vector, index);
     if (handle < 0) {
       return -ENOSPC;
     }

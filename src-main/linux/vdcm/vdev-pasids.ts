@@ -3,17 +3,17 @@
  * A guest's number means nothing outside its own set, so every number that a guest writes is looked up here before hardware
  * sees it. siov-stack.md 5.9; devices.md 3.4.
  */
-import type { Core } from '../../core/core.ts';
-import { EINVAL } from '../../errno.ts';
+import type { Core } from '../core/core.ts';
+import { EINVAL } from '../errno.ts';
 import {
   INVALID_IOASID,
   IOASID_PRIO,
   type IoasidNotifier,
   type Ioasids,
   type IoasidSet,
-} from '../../iommu/ioasid.ts';
-import type { VfioDevice } from '../../vfio/vfio-device.ts';
-import type { Vfio } from '../../vfio/vfio.ts';
+} from '../iommu/ioasid.ts';
+import type { VfioDevice } from '../vfio/vfio-device.ts';
+import type { Vfio } from '../vfio/vfio.ts';
 
 export interface VdevPasidsOptions {
   readonly core: Core;
