@@ -46,10 +46,6 @@ export class VdcmHooks<V extends VirtualDevice> {
     this.#others = ops;
   }
 
-  isOverridden(name: VdcmOpName): boolean {
-    return this.#others[name] !== undefined;
-  }
-
   /** Calls the operation that is in place now. One that is not built in leaves a record. */
   run<K extends VdcmOpName>(
     name: K,
