@@ -1,23 +1,22 @@
 /**
  * Any traffic: registers, configuration space, portals, invalidations, page responses, resets. Nothing throws, queues and
- * engines keep their bounds, the trace is well formed. `FUZZ_OPERATIONS` sets the number of operations; CI runs more.
+ * engines keep their bounds, the trace is well formed.
  */
 import { describe, expect, it } from 'vitest';
 import { DSA_PROFILES, type DsaProfileName } from '../../src-main/spec/dsa/profiles.ts';
-import { eventCatalogue } from '../../src-main/spec/events/event.ts';
-import { SeededRandom } from '../../src-main/sim/core/random.ts';
 import type { PageResponseCode } from '../../src-main/sim/pcie/ports.ts';
+import {
+  checkRestoreIdentity,
+  checkTraceShape,
+  fuzzTimeoutMs,
+  FuzzValues,
+  runFuzz,
+  type FuzzTarget,
+} from '../support/device-fuzz.ts';
 import { DEDICATED, DsaDriver, SHARED } from '../support/dsa-driver.ts';
 import { Workload } from '../support/dsa-workload.ts';
 
-const MODEST = 100_000;
-const THOROUGH = 1_000_000;
-const OPERATIONS = Number(
-  process.env['FUZZ_OPERATIONS'] ?? (process.env['CI'] === undefined ? MODEST : THOROUGH),
-);
 const ENABLED = 1;
-const CHECK_EVERY = 500;
-const REBUILD_EVERY = 5_000;
 const CONFIG_OFFSETS = [
   0x04, 0x10, 0x14, 0x48, 0x82, 0x184, 0x190, 0x210, 0x226, 0x236, 0x244, 0x246, 0x24c,
 ];
@@ -25,19 +24,16 @@ const REGISTER_OFFSETS = [
   0x80, 0x88, 0x98, 0xa0, 0xc0, 0xe0, 0xe4, 0xe8, 0xf0, 0xf4, 0x108, 0x400, 0x640, 0x808, 0x818,
   0x200c, 0x900c,
 ];
-const INTERESTING = [
-  0, 1, 2, 3, 0x7f, 0x80, 0xff, 0xfff, 0x1000, 0xffff, 0x8000_0000, 0xffff_ffff, 0xfee0_0000,
-];
 
-class Fuzzer {
-  readonly #random: SeededRandom;
+class DsaFuzz implements FuzzTarget {
+  readonly #random: FuzzValues;
   readonly #workload: Workload;
   readonly driver: DsaDriver;
   /** Descriptors that ended before the last resets, at least. */
-  completed = 0;
+  #completed = 0;
 
   constructor(seed: number, profile: DsaProfileName) {
-    this.#random = new SeededRandom(seed);
+    this.#random = new FuzzValues(seed);
     this.#workload = new Workload(seed);
     this.driver = new DsaDriver({
       config: { profile, atcEntries: 16, interruptHandles: seed % 3 === 0 ? 4 : 0 },
@@ -75,7 +71,7 @@ class Fuzzer {
   /** Traffic would soon leave every device dead. */
   #revive(): void {
     const { device, port } = this.driver;
-    this.completed += device.inspect.completed().length;
+    this.#completed += device.inspect.completed().length;
     device.reset('power-on');
     for (let page = 0; page < 16; page++) {
       port.repairPage(0x4_0000 + page * 0x1000);
@@ -83,44 +79,44 @@ class Fuzzer {
     this.driver.setUp([DEDICATED, { ...SHARED, blockOnFault: 1 }]);
   }
 
-  #value(): number {
-    const r = this.#random;
-    return r.below(2) === 0 ? r.next32() : (INTERESTING[r.below(INTERESTING.length)] as number);
+  check(): void {
+    checkBounds(this.driver);
   }
 
-  #bytes<T extends number>(sizes: readonly T[]): T {
-    return sizes[this.#random.below(sizes.length)] as T;
+  finish(): number {
+    checkTraceShape(this.driver.trace);
+    checkRestoreIdentity(this.driver.device);
+    return this.#completed + this.driver.device.inspect.completed().length;
   }
 
   #register(): void {
     const r = this.#random;
     const { device } = this.driver;
-    const bytes = this.#bytes([1, 2, 4, 4, 4, 8] as const);
+    const bytes = r.pick([1, 2, 4, 4, 4, 8] as const);
     const offset =
       r.below(2) === 0
         ? (REGISTER_OFFSETS[r.below(REGISTER_OFFSETS.length)] as number)
         : r.below(device.barBytes[0] ?? 0);
-    const value = (BigInt(this.#value()) << 32n) | BigInt(this.#value());
     device.mmioRead(r.below(3), offset, bytes);
     device.mmioWrite(
       r.below(8) === 0 ? 2 : 0,
       r.below(3) === 0 ? offset & ~7 : offset,
       bytes,
-      value & ((1n << BigInt(bytes * 8)) - 1n),
+      r.value(bytes),
     );
   }
 
   #config(): void {
     const r = this.#random;
     const { device } = this.driver;
-    const bytes = this.#bytes([1, 2, 4] as const);
+    const bytes = r.pick([1, 2, 4] as const);
     const offset =
       r.below(3) === 0
         ? r.below(0x1008)
         : (CONFIG_OFFSETS[r.below(CONFIG_OFFSETS.length)] as number);
     expect(device.configRead(offset, bytes)).toBeLessThanOrEqual(2 ** (8 * bytes) - 1);
     if (r.below(4) === 0) {
-      device.configWrite(offset, bytes, this.#value());
+      device.configWrite(offset, bytes, r.word());
     }
   }
 
@@ -129,7 +125,7 @@ class Fuzzer {
     const words =
       r.below(2) === 0
         ? this.#workload.descriptor()
-        : Uint32Array.from({ length: 16 }, () => this.#value());
+        : Uint32Array.from({ length: 16 }, () => r.word());
     const bar = r.below(20) === 0 ? 0 : 2;
     const offset = (r.below(r.below(4) === 0 ? 0x3_0000 : 0x8000) & ~0x3f) >>> 0;
     this.driver.device.blockWrite(bar, offset, words, r.below(2) === 0 ? 'posted' : 'deferrable');
@@ -146,8 +142,8 @@ class Fuzzer {
         itag: r.below(32),
         pasid: r.below(5) - 1,
         isGlobal: r.below(2) === 0,
-        high: this.#value(),
-        low: this.#value() & ~0xfff,
+        high: r.word(),
+        low: r.word() & ~0xfff,
         sizeShift: 12 + r.below(53),
       });
     }
@@ -203,44 +199,17 @@ function checkBounds({ device }: DsaDriver): void {
   }
 }
 
-/** Every record has the slots that its declaration says. */
-function checkTrace({ trace }: DsaDriver): void {
-  const kinds = eventCatalogue();
-  for (let seq = trace.tail; seq < trace.head; seq++) {
-    const record = trace.read(seq);
-    const kind = kinds[record?.kind ?? -1];
-    const slots = (kind?.fields ?? []).reduce(
-      (sum, field) => sum + (field.type === 'u64' ? 2 : 1),
-      0,
-    );
-    if (record?.slots.length !== slots) {
-      expect(`${kind?.kind ?? '?'} with ${record?.slots.length ?? 0} slots`).toBe(
-        `${kind?.kind ?? '?'} with ${slots} slots`,
-      );
-    }
-  }
-}
-
 describe('accelerator under any traffic', () => {
-  it.each(Object.keys(DSA_PROFILES) as DsaProfileName[])(
+  const profiles = Object.keys(DSA_PROFILES) as DsaProfileName[];
+
+  it.each(profiles)(
     'does not throw and keeps its bounds (%s)',
     (profile) => {
-      const rounds = Math.ceil(OPERATIONS / 3 / REBUILD_EVERY);
-      let completed = 0;
-      for (let round = 0; round < rounds; round++) {
-        const fuzzer = new Fuzzer(round + 1, profile);
-        for (let i = 0; i < REBUILD_EVERY; i++) {
-          fuzzer.step();
-          if (i % CHECK_EVERY === 0) {
-            checkBounds(fuzzer.driver);
-          }
-        }
-        checkTrace(fuzzer.driver);
-        completed += fuzzer.completed + fuzzer.driver.device.inspect.completed().length;
-      }
+      const completed = runFuzz('dsa', profiles.length, (seed) => new DsaFuzz(seed, profile));
       // The traffic does reach the engines.
-      expect(completed).toBeGreaterThan(rounds * 100);
+      const sum = completed.reduce((total, count) => total + count, 0);
+      expect(sum).toBeGreaterThan(completed.length * 100);
     },
-    OPERATIONS / 4 + 60_000,
+    fuzzTimeoutMs(),
   );
 });

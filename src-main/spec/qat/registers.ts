@@ -24,13 +24,13 @@ export const RING = { request: 0, response: 1 } as const;
 export const EMPTY_MARKER = 0x7f7f_7f7f;
 export const COALESCE_UNIT_NS = 256;
 
-function index(name: string, title: string, offset: number, note: string) {
+function index(name: string, title: string, offset: number, access: 'RO' | 'RW', note: string) {
   return defineRegister(name, {
     title,
     offset,
     bytes: 4,
     source: CSR,
-    fields: { OFFSET: bits(31, 0, title, { access: 'RW', format: 'hex', note }) },
+    fields: { OFFSET: bits(31, 0, title, { access, format: 'hex', note }) },
   });
 }
 
@@ -68,24 +68,28 @@ export const REQUEST_HEAD = index(
   'REQUEST_HEAD',
   'Request Ring Head',
   0xc0,
+  'RO',
   'The device moves it.',
 );
 export const RESPONSE_HEAD = index(
   'RESPONSE_HEAD',
   'Response Ring Head',
   0xc4,
+  'RW',
   'Software moves it after reading responses.',
 );
 export const REQUEST_TAIL = index(
   'REQUEST_TAIL',
   'Request Ring Tail',
   0x100,
+  'RW',
   'Doorbell: byte offset after the last request.',
 );
 export const RESPONSE_TAIL = index(
   'RESPONSE_TAIL',
   'Response Ring Tail',
   0x104,
+  'RO',
   'The device moves it.',
 );
 

@@ -29,8 +29,8 @@ import { requestNs } from './timing.ts';
 const HEADER_WORDS = 16;
 /** Why a ring pair halts. */
 const BAD_INDEX: Readonly<Record<RingName, string>> = {
-  REQUEST: 'the request tail is no request of the ring',
-  RESPONSE: 'the response head is no response of the ring',
+  REQUEST: 'an index of the request ring lies on no request of it',
+  RESPONSE: 'an index of the response ring lies on no response of it',
 };
 const UNREACHABLE: Readonly<Record<RingName, string>> = {
   REQUEST: 'a request could not be read',

@@ -133,12 +133,14 @@ export class RingPair implements Snapshotable<RingPairState> {
     );
   }
 
-  /** Ring whose index cannot be right, undefined when both can. */
+  /** Ring whose index cannot be right, also because the ring was made smaller; undefined when both can. */
   get badRing(): RingName | undefined {
     const isRequestGood =
-      this.requestTail % REQUEST_BYTES === 0 && this.requestTail < this.ringBytes(0);
+      this.requestTail % REQUEST_BYTES === 0 &&
+      Math.max(this.requestTail, this.requestHead) < this.ringBytes(0);
     const isResponseGood =
-      this.responseHead % RESPONSE_BYTES === 0 && this.responseHead < this.ringBytes(1);
+      this.responseHead % RESPONSE_BYTES === 0 &&
+      Math.max(this.responseHead, this.responseTail) < this.ringBytes(1);
     if (!isRequestGood) {
       return 'REQUEST';
     }

@@ -70,6 +70,29 @@ describe('a ring pair', () => {
     expect(status(qat)).toEqual({ empty: 0, nearlyEmpty: 0, nearlyFull: 2, full: 2 });
   });
 
+  it('moves its own indexes: software cannot', () => {
+    const qat = started(1);
+    nothing(qat, 0, 1);
+    qat.run();
+    const indexes = (): readonly number[] => [qat.get(0, 0xc0), qat.get(0, 0x104)];
+    expect(indexes()).toEqual([128, 32]);
+    qat.set(0, 0xc0, 0xffff_ff80);
+    qat.set(0, 0x104, 4);
+    expect(indexes()).toEqual([128, 32]);
+  });
+
+  it('halts when its ring was made smaller than its index', () => {
+    const qat = started(1);
+    for (let i = 0; i < 3; i++) {
+      nothing(qat, 0, i);
+    }
+    qat.run();
+    qat.set(0, 0x1000, 2);
+    qat.set(0, 0x100, 0);
+    qat.run();
+    expect([qat.get(0, 0x140), qat.get(0, 0x148)]).toEqual([0x600, 1]);
+  });
+
   it('is not served while the arbiter leaves it out', () => {
     const qat = started(1);
     qat.set(0, 0x19c, 1);
