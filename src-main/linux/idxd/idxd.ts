@@ -8,7 +8,7 @@ import type { DeviceNodes } from '../core/files.ts';
 import type { Sysfs } from '../core/sysfs.ts';
 import { EAGAIN, EINVAL, ENODEV, ENOMEM, IS_ERR } from '../errno.ts';
 import type { AuxDomains } from '../iommu/aux-domain.ts';
-import { IOMMU_DEV_FEAT_AUX } from '../iommu/aux-domain.ts';
+import { IOMMU_DEV_FEAT_AUX, IOMMU_DEV_FEAT_SVA } from '../iommu/aux-domain.ts';
 import type { Ioasids } from '../iommu/ioasid.ts';
 import { INVALID_IOASID } from '../iommu/ioasid.ts';
 import type { Iommu } from '../iommu/iommu.ts';
@@ -17,6 +17,7 @@ import type { IrqBypass } from '../irq/irq-bypass.ts';
 import { ImsDomain } from '../irq/ims.ts';
 import type { Irqs } from '../irq/irq.ts';
 import type { Mdev } from '../mdev/mdev.ts';
+import { DeviceRegisters } from '../pci/device-registers.ts';
 import type { PciIov } from '../pci/iov.ts';
 import type { Msix } from '../pci/msix.ts';
 import type { PciDev } from '../pci/pci-dev.ts';
@@ -27,7 +28,6 @@ import type { Vfio } from '../vfio/vfio.ts';
 import { DsaBus } from './bus.ts';
 import { openWq } from './cdev.ts';
 import { IdxdDevice } from './idxd-device.ts';
-import { IdxdRegisters } from './registers.ts';
 import { addIdxdSysfs, removeIdxdSysfs } from './sysfs.ts';
 import { createIdxdVdcm } from './vdcm/idxd-vdcm.ts';
 import type { IdxdVdev } from './vdcm/vdev.ts';
@@ -221,7 +221,7 @@ export class Idxd {
     const idxd = new IdxdDevice({
       core,
       dev,
-      registers: new IdxdRegisters(core, registers),
+      registers: new DeviceRegisters(core, registers),
       portals,
       index: core.nextId('idxd'),
     });
@@ -233,6 +233,7 @@ export class Idxd {
       return interrupts;
     }
     this.#devices.set(dev, idxd);
+    this.#enableSva(idxd);
     this.#attachSystemPasid(idxd);
     addIdxdSysfs(idxd);
     idxd.publish();
@@ -260,6 +261,9 @@ export class Idxd {
       aux.iommu_dev_disable_feature(dev, IOMMU_DEV_FEAT_AUX);
     }
     this.#detachSystemPasid(idxd);
+    if (aux.iommu_dev_feature_enabled(dev, IOMMU_DEV_FEAT_SVA)) {
+      aux.iommu_dev_disable_feature(dev, IOMMU_DEV_FEAT_SVA);
+    }
     const [first] = dev.msix_irqs;
     if (first !== undefined) {
       this.#parts.irqs.free_irq(first);
@@ -316,6 +320,14 @@ export class Idxd {
     const result = irqs.request_irq(irq, () => idxd.handleInterrupt(), `${idxd.name}-misc`);
     idxd.enableErrorInterrupts();
     return result;
+  }
+
+  /** In 2019 a driver asks before the unit takes requests with PASIDs; later it takes them as soon as they are enabled. */
+  #enableSva(idxd: IdxdDevice): void {
+    const { core, aux, iommu } = this.#parts;
+    if (core.profile === 'kvmforum2019' && idxd.isPasidEnabled && iommu.driver !== null) {
+      aux.iommu_dev_enable_feature(idxd.dev, IOMMU_DEV_FEAT_SVA);
+    }
   }
 
   /** The kernel's own descriptors work in the DMA-API domain under a PASID (idxd_enable_system_pasid). */

@@ -85,6 +85,21 @@ describe('row 66: queues for processes', () => {
     expect(open(lab, start(lab, 'third'))).toBeGreaterThan(0);
   });
 
+  it.each(['kvmforum2019', 'iommufd'] as const)(
+    'work in the memory of their process, also where nobody asked for mediated devices (%s)',
+    (profile) => {
+      const lab = boot([DEDICATED], { profile, params: { idxd_mdev: false } });
+      const user = app(lab, 'app');
+      user.process.mm.write(user.memory, new Uint8Array([7]));
+      user.process.mm.write(user.memory + 0x1000, new Uint8Array(1));
+      user.process.mm.write(user.memory + 0x4000, new Uint8Array(1));
+      lab.kernel.instructions.movdir64b(user.process, user.portal, copy(user, user.memory));
+      lab.kernel.core.advance(100_000);
+      expect(status(user)).toBe(STATUS.success);
+      expect(user.process.mm.read(user.memory + 0x1000, 1)).toEqual(new Uint8Array([7]));
+    },
+  );
+
   it('share it where that defence is taken away', () => {
     const lab = boot([DEDICATED], { defences: { 'dwq-exclusive': false } });
     app(lab, 'first');
