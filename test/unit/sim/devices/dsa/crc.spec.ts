@@ -37,12 +37,35 @@ function driverWith(data: Uint8Array, profile: 'v1' | 'v2' = 'v2'): DsaDriver {
   return driver;
 }
 
+function copyOf(data: Uint8Array): Values {
+  return { size: data.length, destination: BigInt(TARGET) };
+}
+
 describe('published check values', () => {
   it('gives E3069283h for CRC-32C of 123456789', () => {
     expect(run(driverWith(CHECK), OPCODE.crc, { size: 9 })).toMatchObject({
       status: 1,
       crc: 0xe306_9283n,
     });
+  });
+
+  // RFC 3720 appendix B.4, read as little-endian words.
+  it.each([
+    ['32 bytes of zeros', new Uint8Array(32), 0x8a91_36aan],
+    ['32 bytes of ones', new Uint8Array(32).fill(0xff), 0x62a8_ab43n],
+    ['32 rising bytes', Uint8Array.from({ length: 32 }, (_, i) => i), 0x46dd_794en],
+    ['32 falling bytes', Uint8Array.from({ length: 32 }, (_, i) => 31 - i), 0x113f_db5cn],
+    [
+      'an iSCSI read command',
+      Uint8Array.of(
+        ...[0x01, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x14, 0, 0, 0, 0, 0, 0x04, 0],
+        ...[0, 0, 0, 0x14, 0, 0, 0, 0x18, 0x28, 0, 0, 0, 0, 0, 0, 0, 0x02, 0, 0, 0, 0, 0, 0, 0],
+      ),
+      0xd996_3a56n,
+    ],
+  ])('gives the value of iSCSI for %s', (_, data, crc) => {
+    expect(run(driverWith(data), OPCODE.crc, { size: data.length })).toMatchObject({ crc });
+    expect(run(driverWith(data), OPCODE.copyCrc, copyOf(data))).toMatchObject({ crc });
   });
 
   it('gives AE8B14860A799888h for CRC-64 of 123456789', () => {

@@ -48,7 +48,7 @@ function throughput(driver: DsaDriver, size: number, count: number): number {
 }
 
 describe('latency of a synchronous copy', () => {
-  // Ends of the ranges that measurements give (devices.md section 8), within 4 %.
+  // Ends of the ranges that measurements give of a public offload library give, within 4 %.
   it.each([
     [4096, 950],
     [10_520, 1_190],
