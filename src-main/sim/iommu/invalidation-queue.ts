@@ -290,7 +290,7 @@ export class InvalidationQueue implements Snapshotable<InvalidationQueueState> {
       case DESCRIPTOR_TYPE.wait:
         return this.#wait(words, index);
       default:
-        // Host permission tables are not modelled; there is nothing cached that could go.
+        // Host permissions are never cached.
         return 0;
     }
   }

@@ -5,7 +5,7 @@
  * After a successful lookup the words of the entry that translation needs are in public fields, as signed 32-bit numbers.
  * Faulting entries are not cached.
  *
- * Not modelled: caching of faulting entries, which CAP_REG.CM=1 would allow; host permission tables.
+ * Not modelled: caching of faulting entries, which CAP_REG.CM=1 would allow.
  */
 import { numberOf } from '../../bits/u64.ts';
 import { TT, LegacyContextEntry, ScalableContextEntry } from '../../spec/vtd/context-entry.ts';
@@ -22,6 +22,7 @@ const FPD = pieceMask(ScalableContextEntry, 'FPD');
 const DTE = pieceMask(ScalableContextEntry, 'DTE');
 const PASIDE = pieceMask(ScalableContextEntry, 'PASIDE');
 const PRE = pieceMask(ScalableContextEntry, 'PRE');
+const HPTE = pieceMask(ScalableContextEntry, 'HPTE');
 const EPTR = pieceMask(ScalableContextEntry, 'EPTR');
 const PDTS = pieceOf(ScalableContextEntry, 'PDTS');
 const PDTS_MASK = PDTS.mask;
@@ -56,12 +57,14 @@ export class StructureWalk {
   context0 = 0;
   context1 = 0;
   context2 = 0;
-  /** Words of the PASID table entry; word 3 (PAT) has no use here. */
+  /** Words of the PASID table entry; word 3 (PAT) has no use here, words 8 and 9 (host permissions) only with HPTS. */
   entry0 = 0;
   entry1 = 0;
   entry2 = 0;
   entry4 = 0;
   entry5 = 0;
+  entry8 = 0;
+  entry9 = 0;
   isContextHit = false;
   isEntryHit = false;
 
@@ -293,6 +296,10 @@ export class StructureWalk {
     return (this.context0 & PASIDE) !== 0;
   }
 
+  get hasHostPermissions(): boolean {
+    return (this.context0 & HPTE) !== 0;
+  }
+
   get hasPageRequests(): boolean {
     return (this.context0 & PRE) !== 0;
   }
@@ -386,6 +393,10 @@ export class StructureWalk {
     this.entry4 = (words[at + 4] as number) | 0;
     this.entry5 = (words[at + 5] as number) | 0;
     this.#faultDisable |= this.entry0;
+    if (!this.#isEntryTailReserved) {
+      this.entry8 = (words[at + 8] as number) | 0;
+      this.entry9 = (words[at + 9] as number) | 0;
+    }
   }
 
   /** SPT.3. Unrolled for units without host permission tables, whose entries end at bit 191. */

@@ -5,7 +5,7 @@
  * The unit hands in what software latched (root pointer, mode, enable); the answer is left in `answer`. A request that
  * succeeds allocates nothing. Faults go to the fault sink when they are to be recorded.
  *
- * Not modelled: host permission tables (HPTS), execute requests beyond their checks, memory types.
+ * Not modelled: execute requests beyond their checks, memory types.
  */
 import { LegacyContextEntry, TT } from '../../spec/vtd/context-entry.ts';
 import { PGTT, PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
@@ -14,6 +14,7 @@ import type { IommuCacheConfig } from '../machine-config.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import { ADDRESS_TYPE, COMPLETION, type CompletionStatus } from '../pcie/ports.ts';
 import { ACCESS, type FirstStageWalk } from './first-stage-walk.ts';
+import { HostPermissionWalk } from './host-permission-walk.ts';
 import { IOTLB_FLAG, Iotlb, flagsWithPgtt } from './iotlb.ts';
 import type { PagingStructureCache } from './paging-structure-cache.ts';
 import { pieceMask, pieceOf } from './piece.ts';
@@ -35,6 +36,10 @@ const PGTT_SHIFT = ENTRY_PGTT.shift;
 /** DID starts its word. */
 const DID_MASK = pieceMask(PasidTableEntry, 'DID');
 const PGSNP = pieceMask(PasidTableEntry, 'PGSNP');
+const HPTSZ = pieceOf(PasidTableEntry, 'HPTSZ');
+const ADDRESS_LOW = ~0xfff;
+/** The smallest host permission table reaches 2^49: limit of the high half. */
+const HOST_PERMISSION_REACH = 2 ** 17;
 const SRE = pieceMask(PasidTableEntry, 'SRE');
 const SECOND_STAGE = PGTT.secondStage;
 const PASS_THROUGH = PGTT.passThrough;
@@ -77,6 +82,7 @@ export class Translation {
   /** First PASID beyond ECAP_REG.PSS. */
   readonly #pasidLimit: number;
   readonly #hasIotlb: boolean;
+  readonly #hostPermissions: HostPermissionWalk;
   readonly #plain: PlainTranslation;
   /** Nothing is cached and the unit has no features that `PlainTranslation` does not know. */
   readonly #mayBePlain: boolean;
@@ -110,6 +116,7 @@ export class Translation {
     this.secondStage = this.#stages.secondStage;
     this.firstStageCache = this.#stages.firstStageCache;
     this.secondStageCache = this.#stages.secondStageCache;
+    this.#hostPermissions = new HostPermissionWalk(memory, limits);
     this.#plain = new PlainTranslation(memory, limits, this.answer, this.counters);
     const isUncached = caches.iotlb + caches.context + caches.pasid + caches.pagingStructure === 0;
     this.#mayBePlain = isUncached && limits.features.SMTS && limits.isPasidEntryTailReserved;
@@ -391,7 +398,30 @@ export class Translation {
     if (isInterruptAddress(request.high, request.low)) {
       return this.#outcome.fail(request, interruptFault);
     }
-    return this.#outcome.passUntranslated(request, PASS_THROUGH_SHIFT);
+    const fault = this.#hostPermissionFault(request);
+    return fault === 0
+      ? this.#outcome.passUntranslated(request, PASS_THROUGH_SHIFT)
+      : this.#outcome.fail(request, fault);
+  }
+
+  /** With HPTE, the table of the PASID entry says what a translated request may do (section 4.2.4). */
+  #hostPermissionFault(request: IommuRequest): number {
+    const { structures } = this;
+    if (this.mode === LEGACY_MODE || !structures.hasHostPermissions) {
+      return 0;
+    }
+    const pasid = request.pasid >= 0 ? request.pasid : structures.ridPasid;
+    const fault = structures.lookupPasidEntry(request.rid, pasid);
+    if (fault !== 0) {
+      return fault;
+    }
+    const { entry8, entry9 } = structures;
+    const size = (entry8 & HPTSZ.mask) >>> HPTSZ.shift;
+    if (request.high >>> 0 >= HOST_PERMISSION_REACH * 2 ** size) {
+      return 0x60;
+    }
+    const tableLow = entry8 & ADDRESS_LOW;
+    return this.#hostPermissions.check(entry9, tableLow, request, request.kind, request.bytes);
   }
 
   // ---- IOTLB ---------------------------------------------------------------------------------------------------------

@@ -5,8 +5,7 @@
  * `invalidation-queue`, `fault-recording`, `page-request-queue`, `interrupt-remapping`, `event-message`, ...
  * Commands take effect at once, so that status bits follow within the same write.
  *
- * Not modelled: performance monitoring, MTRRs and resource director registers (they store, nothing more), host permission
- * tables, write buffers.
+ * Not modelled: performance monitoring, MTRRs and resource director registers (they store, nothing more), write buffers.
  */
 import { numberOf } from '../../bits/u64.ts';
 import {
