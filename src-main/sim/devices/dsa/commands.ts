@@ -29,7 +29,7 @@ import type { DsaTiming } from './timing.ts';
 const SCOPE = { none: 0, all: 1, wqs: 2, pasid: 3 } as const;
 const NO_PASID = -1;
 const WQS_PER_BITMAP = 16;
-const PHASE = { idle: 0, starting: 1, draining: 2 } as const;
+const PHASE = { idle: 0, starting: 1, draining: 2, resetting: 3 } as const;
 
 export interface CommandState {
   readonly phase: number;
@@ -128,26 +128,19 @@ export class Commands implements Snapshotable<CommandState> {
     registers.set('CMDSTATUS', 'active', 1);
     const seq = trace.record(COMMAND_STARTED, source, code, operand, interrupt);
     const saved = trace.enter(seq);
-    const isReset = code === COMMAND.resetWq || code === COMMAND.resetDevice;
-    queue.schedule(
-      isReset ? timing.resetWqNs : timing.commandNs,
-      target,
-      EVENT.command,
-      this.#state.serial,
-    );
+    queue.schedule(timing.commandNs, target, EVENT.command, this.#state.serial);
     trace.cause = saved;
   }
 
-  /** The event `EVENT.command`: the command takes effect. */
-  begin(serial: number): void {
-    if (this.#state.phase !== PHASE.starting || this.#state.serial !== serial) {
+  /** The event `EVENT.command`: the command takes effect, or a reset is over. */
+  onDue(serial: number): void {
+    if (this.#state.serial !== serial) {
       return;
     }
-    const outcome = this.#refuse() ?? this.#execute();
-    if (outcome !== undefined) {
-      this.#end(outcome);
-    } else if (this.#state.pending === 0) {
+    if (this.#state.phase === PHASE.resetting) {
       this.#end(this.#conclude());
+    } else if (this.#state.phase === PHASE.starting) {
+      this.#begin();
     }
   }
 
@@ -159,7 +152,7 @@ export class Commands implements Snapshotable<CommandState> {
     }
     this.#state = { ...state, pending: state.pending - 1 };
     if (this.#state.pending === 0) {
-      this.#end(this.#conclude());
+      this.#settle();
     }
   }
 
@@ -184,6 +177,27 @@ export class Commands implements Snapshotable<CommandState> {
 
   restore(state: CommandState): void {
     this.#state = { ...state, wqs: [...state.wqs] };
+  }
+
+  #begin(): void {
+    const outcome = this.#refuse() ?? this.#execute();
+    if (outcome !== undefined) {
+      this.#end(outcome);
+    } else if (this.#state.pending === 0) {
+      this.#settle();
+    }
+  }
+
+  /** Nothing has to be waited for any more. A reset takes its time from here. */
+  #settle(): void {
+    const { queue, timing, target } = this.#u;
+    const { code, serial } = this.#state;
+    if (code === COMMAND.resetWq || code === COMMAND.resetDevice) {
+      this.#state = { ...this.#state, phase: PHASE.resetting };
+      queue.schedule(timing.resetWqNs - timing.commandNs, target, EVENT.command, serial);
+    } else {
+      this.#end(this.#conclude());
+    }
   }
 
   /** Errors that any command can have. */
@@ -287,7 +301,8 @@ export class Commands implements Snapshotable<CommandState> {
     const state = registers.state;
     if (state === DEVICE_STATE.halted) {
       // Nothing moves in a halted device, so there is nothing to wait for.
-      return this.#conclude();
+      this.#state = { ...this.#state, phase: PHASE.draining, pending: 0 };
+      return undefined;
     }
     if (state === DEVICE_STATE.enabled) {
       registers.state = DEVICE_STATE.busy;

@@ -209,7 +209,7 @@ export class DsaFunction implements PcieFunction<DsaState>, EventTarget {
       return;
     }
     if (operation === EVENT.command) {
-      this.#u.commands.begin(a);
+      this.#u.commands.onDue(a);
       return;
     }
     if (this.#state === DEVICE_STATE.halted) {

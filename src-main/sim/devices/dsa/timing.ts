@@ -30,6 +30,7 @@ export interface DsaTiming {
   /** From an invalidation request to its completion. */
   readonly invalidationNs: number;
   readonly commandNs: number;
+  /** Of a reset of a queue or of the device: from the command to its end, when nothing is in progress. */
   readonly resetWqNs: number;
 }
 
