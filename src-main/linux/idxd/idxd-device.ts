@@ -26,9 +26,10 @@ import { PORTAL_SHIFT, WQ_PORTALS_SHIFT } from '../../spec/dsa/portals.ts';
 import { IDXD_COMMAND } from '../../spec/events/linux.ts';
 import type { Core } from '../core/core.ts';
 import { EBUSY, EINVAL, ENXIO, ETIMEDOUT } from '../errno.ts';
+import type { DeviceRegisters } from '../pci/device-registers.ts';
 import type { PciDev } from '../pci/pci-dev.ts';
 import type { ImsDomain } from '../irq/ims.ts';
-import { readCapabilities, type IdxdCapabilities, type IdxdRegisters } from './registers.ts';
+import { readCapabilities, type IdxdCapabilities } from './registers.ts';
 import { SCMD } from './software-status.ts';
 import { IdxdWq, type WqOwner } from './wq.ts';
 
@@ -62,7 +63,7 @@ export class IdxdDevice implements WqOwner {
   readonly name: string;
   readonly core: Core;
   readonly dev: PciDev;
-  readonly registers: IdxdRegisters;
+  readonly registers: DeviceRegisters;
   readonly capabilities: IdxdCapabilities;
   readonly wqs: readonly IdxdWq[];
   readonly groups: readonly IdxdGroup[];
@@ -86,7 +87,7 @@ export class IdxdDevice implements WqOwner {
   constructor(options: {
     readonly core: Core;
     readonly dev: PciDev;
-    readonly registers: IdxdRegisters;
+    readonly registers: DeviceRegisters;
     readonly portals: number;
     readonly index: number;
   }) {

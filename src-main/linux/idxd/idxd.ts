@@ -14,15 +14,16 @@ import { INVALID_IOASID } from '../iommu/ioasid.ts';
 import type { Iommu } from '../iommu/iommu.ts';
 import type { Sva } from '../iommu/sva.ts';
 import type { IrqBypass } from '../irq/irq-bypass.ts';
-import { ImsDomain } from '../irq/ims.ts';
 import type { Irqs } from '../irq/irq.ts';
 import type { Mdev } from '../mdev/mdev.ts';
 import { DeviceRegisters } from '../pci/device-registers.ts';
 import type { PciIov } from '../pci/iov.ts';
 import type { Msix } from '../pci/msix.ts';
+import { OwnFeatures } from '../pci/own-features.ts';
 import type { PciDev } from '../pci/pci-dev.ts';
 import { PCI_REGS } from '../pci/pci-regs.ts';
 import type { Pci, PciDriver } from '../pci/pci.ts';
+import { createImsDomain, disableMediation, enableMediation } from '../vdcm/siov-parent.ts';
 import type { Vdcm } from '../vdcm/vdcm.ts';
 import type { Vfio } from '../vfio/vfio.ts';
 import { DsaBus } from './bus.ts';
@@ -53,9 +54,6 @@ export interface IdxdParts {
 /** Accelerators of the three generations. */
 const DEVICE_IDS = [0x0b25, 0x11fb, 0x1212] as const;
 const BAR = { registers: 0, portals: 2 } as const;
-const SIOV_CAPABILITIES = 0x14;
-const ATS_PAGE_SHIFT = 12;
-const PAGE_REQUESTS = 32;
 const RETRY_NS = 500;
 
 export class Idxd {
@@ -65,12 +63,12 @@ export class Idxd {
   readonly driver: PciDriver;
   readonly #parts: IdxdParts;
   readonly #devices = new Map<PciDev, IdxdDevice>();
-  /** Functions whose features this driver turned on itself. */
-  readonly #ownFeatures = new Set<PciDev>();
+  readonly #features: OwnFeatures;
   #isLoaded = false;
 
   constructor(parts: IdxdParts) {
     this.#parts = parts;
+    this.#features = new OwnFeatures(parts.core, parts.pci);
     this.vdcm = createIdxdVdcm({
       ...parts,
       deviceOf: (dev) => this.#devices.get(dev as PciDev),
@@ -217,7 +215,7 @@ export class Idxd {
       return -ENOMEM;
     }
     pci.pci_set_master(dev);
-    this.#enableFeatures(dev);
+    this.#features.enable(dev);
     const idxd = new IdxdDevice({
       core,
       dev,
@@ -247,7 +245,7 @@ export class Idxd {
     if (idxd === undefined) {
       return;
     }
-    const { pci, msix, aux, core } = this.#parts;
+    const { pci, msix, core } = this.#parts;
     this.vdcm.removeParent(dev);
     idxd.onError.clear();
     for (const wq of idxd.wqs.filter((w) => w.isBound)) {
@@ -257,9 +255,7 @@ export class Idxd {
     if (idxd.state === 'enabled') {
       idxd.disable();
     }
-    if (aux.iommu_dev_feature_enabled(dev, IOMMU_DEV_FEAT_AUX)) {
-      aux.iommu_dev_disable_feature(dev, IOMMU_DEV_FEAT_AUX);
-    }
+    disableMediation(this.#parts, dev);
     this.#detachSystemPasid(idxd);
     if (aux.iommu_dev_feature_enabled(dev, IOMMU_DEV_FEAT_SVA)) {
       aux.iommu_dev_disable_feature(dev, IOMMU_DEV_FEAT_SVA);
@@ -270,7 +266,7 @@ export class Idxd {
     }
     msix.pci_free_irq_vectors(dev);
     removeIdxdSysfs(idxd);
-    this.#disableFeatures(dev);
+    this.#features.disable(dev);
     pci.pci_disable_device(dev);
     this.#devices.delete(dev);
     core.publish(`idxd/${dev.name}`, undefined);
@@ -285,28 +281,6 @@ export class Idxd {
     }
     const result = iov.pci_enable_sriov(dev, count);
     return result < 0 ? result : count;
-  }
-
-  /** Where the IOMMU driver leaves the features of functions to their own drivers. */
-  #enableFeatures(dev: PciDev): void {
-    const { core, pci } = this.#parts;
-    if (core.params.pci_features !== 'driver' || dev.pasid.isEnabled) {
-      return;
-    }
-    this.#ownFeatures.add(dev);
-    pci.pci_enable_pasid(dev, Math.max(0, pci.pci_pasid_features(dev)));
-    pci.pci_reset_pri(dev);
-    pci.pci_enable_pri(dev, PAGE_REQUESTS);
-    pci.pci_enable_ats(dev, ATS_PAGE_SHIFT);
-  }
-
-  #disableFeatures(dev: PciDev): void {
-    if (this.#ownFeatures.delete(dev)) {
-      const { pci } = this.#parts;
-      pci.pci_disable_ats(dev);
-      pci.pci_disable_pri(dev);
-      pci.pci_disable_pasid(dev);
-    }
   }
 
   #setupInterrupts(idxd: IdxdDevice): number {
@@ -379,36 +353,18 @@ export class Idxd {
 
   /** Interrupts for VMs and registration as a parent of mediated devices. */
   #setupMediation(idxd: IdxdDevice): void {
-    const { core, irqs, pci, aux, iommu } = this.#parts;
     const { dev } = idxd;
-    const dvsec = pci.config.findDvsec(
-      dev,
-      PCI_REGS.PCI_VENDOR_ID_INTEL,
-      PCI_REGS.PCI_DVSEC_ID_INTEL_SIOV,
-    );
-    if (dvsec === 0 || !idxd.isPasidEnabled || iommu.driver === null) {
+    if (!idxd.isPasidEnabled) {
       return;
     }
-    const hasIms = (pci.config.read(dev, dvsec + SIOV_CAPABILITIES, 4) & 1) === 1;
-    const entries = hasIms && irqs.hasRemapping ? idxd.capabilities.imsEntries : 0;
-    idxd.ims = new ImsDomain({
-      core,
-      irqs,
+    idxd.ims = createImsDomain(this.#parts, dev, {
       registers: idxd.registers,
-      rid: dev.rid,
-      name: dev.name,
       table: idxd.capabilities.tables.ims,
-      entries,
+      entries: idxd.capabilities.imsEntries,
     });
-    if (!core.params.idxd_mdev) {
+    const isWanted = idxd.ims !== null && this.#parts.core.params.idxd_mdev;
+    if (!isWanted || !enableMediation(this.#parts, dev)) {
       return;
-    }
-    if (core.profile === 'kvmforum2019') {
-      const isEnabled = aux.iommu_dev_enable_feature(dev, IOMMU_DEV_FEAT_AUX);
-      if (isEnabled < 0) {
-        core.warn(`${idxd.name}: no auxiliary domains (${isEnabled}), no mediated devices`);
-        return;
-      }
     }
     this.vdcm.addParent(dev);
     idxd.onError.add((error) => {

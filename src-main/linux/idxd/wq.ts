@@ -7,8 +7,9 @@ import { PORTAL_PAGE } from '../../spec/dsa/portals.ts';
 import { WQ_MODE, WQ_STATE, WqConfig } from '../../spec/dsa/wq-config.ts';
 import { EBUSY, ENXIO } from '../errno.ts';
 import type { Core } from '../core/core.ts';
+import type { DeviceRegisters } from '../pci/device-registers.ts';
 import type { PciDev } from '../pci/pci-dev.ts';
-import type { IdxdCapabilities, IdxdRegisters } from './registers.ts';
+import type { IdxdCapabilities } from './registers.ts';
 import { SCMD } from './software-status.ts';
 
 export type WqType = 'none' | 'kernel' | 'user' | 'mdev';
@@ -44,7 +45,7 @@ export interface WqOwner {
   readonly core: Core;
   readonly name: string;
   readonly dev: PciDev;
-  readonly registers: IdxdRegisters;
+  readonly registers: DeviceRegisters;
   readonly capabilities: IdxdCapabilities;
   readonly state: 'disabled' | 'enabled' | 'halted';
   readonly isPasidEnabled: boolean;

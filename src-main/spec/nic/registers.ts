@@ -54,8 +54,31 @@ export const NIC_CONTROL = defineRegister('NIC_CONTROL', {
   },
 });
 
+/** Unit of the table places. */
+export const TABLE_UNIT_BYTES = 0x1000;
+
+export const NIC_TABLES = defineRegister('NIC_TABLES', {
+  title: 'Table Places',
+  offset: 0x10,
+  bytes: 4,
+  source: ICE,
+  note: 'Places in BAR0, in units of 4 KiB.',
+  fields: {
+    CONTEXTS: bits(15, 0, 'Queue Contexts', {
+      access: 'RO',
+      format: 'hex',
+      note: 'Context of queue pair 0; the others follow.',
+    }),
+    IMS: bits(31, 16, 'Interrupt Message Storage', {
+      access: 'RO',
+      format: 'hex',
+      note: 'Entry 0; the others follow.',
+    }),
+  },
+});
+
 /** Registers of the function itself, at the start of BAR0. */
-export const NIC_GENERAL = defineRegisterBlock('NIC_GENERAL', [NIC_CAPS, NIC_CONTROL]);
+export const NIC_GENERAL = defineRegisterBlock('NIC_GENERAL', [NIC_CAPS, NIC_CONTROL, NIC_TABLES]);
 
 export const Q_CONTROL = defineRegister('Q_CONTROL', {
   title: 'Queue Pair Control',

@@ -19,6 +19,8 @@ export const BANK_PAGE_BYTES = 0x1000;
 export const BANK_REGISTER_BYTES = 0x200;
 /** Banks start here in the BAR of the physical function. */
 export const BANKS_OFFSET = 0x10_0000;
+/** Interrupt message storage starts here; this model's choice. */
+export const IMS_OFFSET = 0x4_0000;
 export const RING = { request: 0, response: 1 } as const;
 /** Filled into response slots that are empty. */
 export const EMPTY_MARKER = 0x7f7f_7f7f;

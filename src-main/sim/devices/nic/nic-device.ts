@@ -7,7 +7,7 @@
  */
 import { invariant } from '../../../bits/invariant.ts';
 import { NIC_QUEUE_RESET } from '../../../spec/events/nic.ts';
-import { NIC_GENERAL } from '../../../spec/nic/registers.ts';
+import { NIC_GENERAL, TABLE_UNIT_BYTES } from '../../../spec/nic/registers.ts';
 import { STOP } from '../../../spec/nic/verdicts.ts';
 import type { EventQueue, EventTarget } from '../../core/event-queue.ts';
 import { RegisterFile } from '../../core/register-file.ts';
@@ -293,6 +293,9 @@ export class NicDevice extends EndpointFunction<NicState> implements EventTarget
     this.#general.set('NIC_CAPS', 'QUEUES', this.settings.queuePairs);
     this.#general.set('NIC_CAPS', 'IMS', this.settings.imsEntries);
     this.#general.set('NIC_CAPS', 'FRAME', this.settings.maxFrame);
+    const { contexts, ims } = nicPlaces(this.settings);
+    this.#general.set('NIC_TABLES', 'CONTEXTS', contexts / TABLE_UNIT_BYTES);
+    this.#general.set('NIC_TABLES', 'IMS', ims / TABLE_UNIT_BYTES);
   }
 
   #wake(pair: QueuePair): void {

@@ -10,7 +10,7 @@ import { configSpace } from '../../../spec/pcie/config-space.ts';
 import { ExpressCapability } from '../../../spec/pcie/express.ts';
 import { MsiXCapability } from '../../../spec/pcie/msi-x.ts';
 import { PasidCapability } from '../../../spec/pcie/pasid.ts';
-import { BANK_BYTES, BANKS_OFFSET } from '../../../spec/qat/registers.ts';
+import { BANK_BYTES, BANKS_OFFSET, IMS_OFFSET } from '../../../spec/qat/registers.ts';
 import { SiovDvsec } from '../../../spec/siov/dvsec.ts';
 import type { QatSettings } from './config.ts';
 
@@ -22,7 +22,7 @@ const CLASS_CODE = 0x0b_4000;
 export const QAT_PLACES = {
   msixTable: 0x2_0000,
   msixPba: 0x2_8000,
-  ims: 0x4_0000,
+  ims: IMS_OFFSET,
   banks: BANKS_OFFSET,
 } as const;
 

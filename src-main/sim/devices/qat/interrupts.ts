@@ -56,15 +56,15 @@ export class QatInterrupts {
   }
 
   /** The pair halted: the last MSI-X entry tells, where the ring's exception interrupt is enabled. */
-  reportException({ fast }: RingPair): void {
-    const { msix } = this.#endpoint;
+  reportException(pair: RingPair): void {
+    const { fast } = pair;
     const isEnabled = RINGS.some(
       (ring) =>
         fast.get('EXCEPTION_STATUS', ring) === 1 &&
         fast.get('EXCEPTION_INTERRUPT_ENABLE', ring) === 1,
     );
     if (isEnabled) {
-      msix.raise(msix.entries - 1);
+      this.#raiseEntry(pair, false, this.#endpoint.msix.entries - 1);
     }
   }
 
@@ -77,20 +77,18 @@ export class QatInterrupts {
   }
 
   #raise(pair: RingPair): void {
-    const table = pair.isVectorInIms ? this.#endpoint.ims : this.#endpoint.msix;
     pair.fast.set('INTERRUPT_FLAG', 'RESPONSE', 1);
-    if (pair.vector >= table.entries) {
-      return;
+    const { entries } = pair.isVectorInIms ? this.#endpoint.ims : this.#endpoint.msix;
+    if (pair.vector < entries) {
+      pair.counters.interrupts++;
+      this.#raiseEntry(pair, pair.isVectorInIms, pair.vector);
     }
-    const outcome = table.raise(pair.vector);
-    pair.counters.interrupts++;
-    this.#trace.record(
-      QAT_INTERRUPT_RAISED,
-      this.#endpoint.source,
-      pair.index,
-      pair.isVectorInIms ? 1 : 0,
-      pair.vector,
-      outcome,
-    );
+  }
+
+  #raiseEntry(pair: RingPair, isInIms: boolean, index: number): void {
+    const { ims, msix, source } = this.#endpoint;
+    const outcome = (isInIms ? ims : msix).raise(index);
+    const table = isInIms ? 1 : 0;
+    this.#trace.record(QAT_INTERRUPT_RAISED, source, pair.index, table, index, outcome);
   }
 }
