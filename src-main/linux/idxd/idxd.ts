@@ -8,7 +8,7 @@ import type { DeviceNodes } from '../core/files.ts';
 import type { Sysfs } from '../core/sysfs.ts';
 import { EAGAIN, EINVAL, ENODEV, ENOMEM, IS_ERR } from '../errno.ts';
 import type { AuxDomains } from '../iommu/aux-domain.ts';
-import { IOMMU_DEV_FEAT_AUX, IOMMU_DEV_FEAT_SVA } from '../iommu/aux-domain.ts';
+import { IOMMU_DEV_FEAT_SVA } from '../iommu/aux-domain.ts';
 import type { Ioasids } from '../iommu/ioasid.ts';
 import { INVALID_IOASID } from '../iommu/ioasid.ts';
 import type { Iommu } from '../iommu/iommu.ts';
@@ -245,7 +245,7 @@ export class Idxd {
     if (idxd === undefined) {
       return;
     }
-    const { pci, msix, core } = this.#parts;
+    const { pci, msix, aux, core } = this.#parts;
     this.vdcm.removeParent(dev);
     idxd.onError.clear();
     for (const wq of idxd.wqs.filter((w) => w.isBound)) {
