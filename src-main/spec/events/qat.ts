@@ -48,7 +48,7 @@ export const QAT_PAIR_HALTED = defineEvent('qat.pair.halted', {
 
 export const QAT_INTERRUPT_RAISED = defineEvent('qat.interrupt.raised', {
   title: 'Interrupt raised',
-  meaning: 'Responses wait and coalescing let the interrupt through.',
+  meaning: 'Responses wait and coalescing let the interrupt through, or a ring met an exception.',
   source: siov('3.4'),
   fields: {
     pair,
