@@ -44,6 +44,9 @@ export interface IdxdLab extends Lab {
   sysfsRead(path: string): string | number;
 }
 
+/** What configuring and opening need of a lab; a kernel without a machine at hand will do. */
+export type IdxdHost = Omit<IdxdLab, 'machine' | 'hw' | 'rows'>;
+
 export type IdxdOptions = LabOptions & {
   readonly dsa?: DsaConfig;
   readonly wqs?: readonly WqPlan[];
@@ -56,7 +59,7 @@ function must(result: number, what: string): void {
 }
 
 /** Writes one queue's files in the order accel-config does. */
-export function configureWq(lab: IdxdLab, wq: IdxdWq, plan: WqPlan): void {
+export function configureWq(lab: IdxdHost, wq: IdxdWq, plan: WqPlan): void {
   const put = (name: string, value: string | number): void =>
     must(lab.sysfsWrite(`${DSA_PATH}/${wq.name}/${name}`, String(value)), `${wq.name}/${name}`);
   put('group_id', plan.group ?? 0);
@@ -94,7 +97,7 @@ export function bootIdxd(options: IdxdOptions = {}): IdxdLab {
   return made;
 }
 
-function enablePlans(lab: IdxdLab, plans: readonly WqPlan[]): void {
+export function enablePlans(lab: IdxdHost, plans: readonly WqPlan[]): void {
   if (plans.length === 0) {
     return;
   }
@@ -111,7 +114,7 @@ function enablePlans(lab: IdxdLab, plans: readonly WqPlan[]): void {
   });
 }
 
-export function wqAt(lab: IdxdLab, index: number): IdxdWq {
+export function wqAt(lab: IdxdHost, index: number): IdxdWq {
   const wq = lab.wqs[index];
   if (wq === undefined) {
     throw new Error(`No queue ${index}`);
@@ -120,7 +123,7 @@ export function wqAt(lab: IdxdLab, index: number): IdxdWq {
 }
 
 /** Type directory of the accelerator's mediated devices. */
-export function typePath(lab: IdxdLab, type: string): string {
+export function typePath(lab: IdxdHost, type: string): string {
   return `${lab.dev.path}/mdev_supported_types/idxd-${type}`;
 }
 
@@ -128,7 +131,7 @@ export function uuidOf(n: number): string {
   return `83b8f4f2-509f-382f-3c1e-${n.toString(16).padStart(12, '0')}`;
 }
 
-export function createVdev(lab: IdxdLab, type: string, n = 1): IdxdVdev {
+export function createVdev(lab: IdxdHost, type: string, n = 1): IdxdVdev {
   const uuid = uuidOf(n);
   must(lab.sysfsWrite(`${typePath(lab, type)}/create`, uuid), `create ${type}`);
   const vdev = lab.kernel.idxd.vdcm.find(uuid);
@@ -152,7 +155,7 @@ const MEMORY_IOVA = 0x10_0000;
 export const GUEST_RAM = MEMORY_IOVA;
 
 /** Opens a VDEV in the way of the profile and maps some pages at GUEST_RAM. */
-export function openVdev(lab: IdxdLab, vdev: IdxdVdev, name = 'qemu', pages = 16): OpenVdev {
+export function openVdev(lab: IdxdHost, vdev: IdxdVdev, name = 'qemu', pages = 16): OpenVdev {
   const user = new VfioUser(lab.kernel, name);
   const memory = user.memory(pages);
   const bytes = pages * 4096;

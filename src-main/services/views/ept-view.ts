@@ -14,45 +14,17 @@ import { EPT_MEMORY_TYPE, eptEntryAt } from '../../spec/cpu/ept.ts';
 import { exitReasonInfo } from '../../spec/cpu/vm-exit.ts';
 import { PAGING_LEVELS } from '../../spec/paging/levels.ts';
 import { walkEpt, type EptRead, type EptWalk, type Machine } from '../../sim/index.ts';
-import { record, text, type PlainRecord } from './plain-data.ts';
+import { text } from './plain-data.ts';
 import { formatAddress, formatBytes, structureSection } from './sections.ts';
+import { listOf, numberOf, published, type Published } from './software-objects.ts';
 import type { ViewContext } from './view-context.ts';
 
-const VM_PREFIX = 'vm/';
 const PAGE_SIZE_BIT = 0x80;
 const MEMORY_TYPES: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(EPT_MEMORY_TYPE).map(([name, code]) => [code, name]),
 );
 
-interface PublishedVm {
-  readonly name: string;
-  readonly state: PlainRecord;
-}
-
-/** VMs as KVM published them; keys with more parts belong to their devices. */
-function vmsOf(machine: Machine): readonly PublishedVm[] {
-  return machine.software.entries(VM_PREFIX).flatMap(([key, value]) => {
-    const name = key.slice(VM_PREFIX.length);
-    const state = record(value);
-    return state === undefined || name.includes('/') ? [] : [{ name, state }];
-  });
-}
-
-function listOf(state: PlainRecord, key: string): readonly PlainRecord[] {
-  const value = state[key];
-  return Array.isArray(value)
-    ? value.flatMap((item) => {
-        const found = record(item as PlainRecord);
-        return found === undefined ? [] : [found];
-      })
-    : [];
-}
-
-function number(value: PlainRecord, key: string): number {
-  return Number(value[key] ?? 0);
-}
-
-function slotsTable(vm: PublishedVm): TableSection {
+function slotsTable(vm: Published): TableSection {
   return {
     kind: 'table',
     id: 'slots',
@@ -65,12 +37,12 @@ function slotsTable(vm: PublishedVm): TableSection {
       { id: 'kind', title: 'Kind' },
     ],
     rows: listOf(vm.state, 'slots').map((slot) => ({
-      id: `slot-${number(slot, 'slot')}`,
+      id: `slot-${numberOf(slot, 'slot')}`,
       cells: [
-        formatAddress(number(slot, 'gpa')),
-        formatBytes(number(slot, 'bytes')),
+        formatAddress(numberOf(slot, 'gpa')),
+        formatBytes(numberOf(slot, 'bytes')),
         text(slot, 'name') ?? '',
-        formatAddress(number(slot, 'hva')),
+        formatAddress(numberOf(slot, 'hva')),
         slot['isDevice'] === true
           ? {
               text: 'direct device page',
@@ -85,9 +57,9 @@ function slotsTable(vm: PublishedVm): TableSection {
 }
 
 /** Live counters of the hardware, by virtual CPU and reason. */
-function exitsTable(machine: Machine, vm: PublishedVm): TableSection {
+function exitsTable(machine: Machine, vm: Published): TableSection {
   const rows = listOf(vm.state, 'vcpus').flatMap((published) => {
-    const vcpu = machine.cpus.vcpu(number(published, 'id'));
+    const vcpu = machine.cpus.vcpu(numberOf(published, 'id'));
     return (vcpu?.exits.counts() ?? []).map(({ reason, count }) => {
       const info = exitReasonInfo(reason);
       return {
@@ -140,7 +112,7 @@ function stepOf(
     title: `EPT ${level?.firstStageName ?? ''}`,
     index: `guest-physical[${level?.indexHigh ?? 0}:${level?.indexLow ?? 0}] = ${toHex(index)}`,
     address: formatAddress(read.address),
-    value: hexOfHalves(read.low, read.high),
+    value: hexOfHalves(read.high, read.low),
     outcome: outcomeOf(read, isLast, walk),
     tone: isLast && walk.kind !== 'mapped' ? 'fault' : 'neutral',
     structure: structureSection(eptEntryAt(read.level, (read.low & PAGE_SIZE_BIT) !== 0), {
@@ -159,7 +131,7 @@ const RESULTS = {
 
 function walkSection(
   machine: Machine,
-  vm: PublishedVm,
+  vm: Published,
   gpa: number,
   access: 'read' | 'write',
 ): WalkSection {
@@ -193,7 +165,7 @@ function walkSection(
 }
 
 export function eptView({ machine, params }: ViewContext): ViewModel {
-  const vms = vmsOf(machine);
+  const vms = published(machine, 'vm/');
   const vm = vms.find(({ name }) => name === params.unit) ?? vms[0];
   if (vm === undefined) {
     return {
@@ -206,7 +178,7 @@ export function eptView({ machine, params }: ViewContext): ViewModel {
   }
   const slots = listOf(vm.state, 'slots');
   const first = slots[0];
-  const fallback = first === undefined ? 0 : number(first, 'gpa');
+  const fallback = first === undefined ? 0 : numberOf(first, 'gpa');
   const wanted = params.address === undefined ? fallback : Number(params.address);
   const gpa = Number.isSafeInteger(wanted) && wanted >= 0 ? wanted : fallback;
   const access = params.access === 'write' ? 'write' : 'read';
@@ -218,7 +190,7 @@ export function eptView({ machine, params }: ViewContext): ViewModel {
   return {
     view: 'ept',
     title: 'Memory of VMs',
-    subtitle: `${vm.name}: ${formatBytes(number(vm.state, 'memoryBytes'))}`,
+    subtitle: `${vm.name}: ${formatBytes(numberOf(vm.state, 'memoryBytes'))}`,
     choices: [
       {
         param: 'unit',
@@ -231,7 +203,7 @@ export function eptView({ machine, params }: ViewContext): ViewModel {
         title: 'Guest-physical address',
         value: toHex(gpa),
         options: slots.map((slot) => ({
-          value: toHex(number(slot, 'gpa')),
+          value: toHex(numberOf(slot, 'gpa')),
           title: text(slot, 'name') ?? '',
         })),
         isFreeText: true,

@@ -7,6 +7,7 @@ import {
 } from '../../spec/vtd/interrupt-remap-entry.ts';
 import { IRTA_REG } from '../../spec/vtd/registers/interrupt-remapping.ts';
 import type { Machine } from '../../sim/index.ts';
+import { formatAddress } from './sections.ts';
 
 export interface DecodedRemapEntry {
   readonly kind: 'remapped' | 'posted';
@@ -33,7 +34,7 @@ export function interruptRemapEntryOf(machine: Machine, words: Uint32Array): Dec
       isPresent: entry.P === 1,
       vector: entry.VV,
       sid: entry.SID,
-      target: `descriptor ${address.toString(16)}`,
+      target: `descriptor ${formatAddress(address)}`,
       descriptorAddress: address,
     };
   }

@@ -4,32 +4,88 @@ import { toHex } from '../../bits/hex.ts';
 import type { Structure } from '../../bits/structure.ts';
 import type { Section, TableRow, ViewModel } from '../../protocol/views.ts';
 import { interruptRemapEntryOf } from './interrupt-entries.ts';
+import {
+  CompatibilityMessageAddress,
+  CompatibilityMessageData,
+  RemappableMessageAddress,
+  RemappableMessageData,
+} from '../../spec/vtd/interrupt-message.ts';
 import { PostedInterruptDescriptor } from '../../spec/vtd/posted-interrupt-descriptor.ts';
 import { IRTA_REG } from '../../spec/vtd/registers/interrupt-remapping.ts';
 import { GSTS_REG } from '../../spec/vtd/registers/global-command.ts';
-import type { InterruptEntry, Machine } from '../../sim/index.ts';
-import { dsaDevices } from './device-facts.ts';
-import { formatAddress, formatRid, structureSection } from './sections.ts';
+import type { InterruptEntry, Machine, PcieFunction } from '../../sim/index.ts';
+import { deviceMessages, type MessageFact } from './device-facts.ts';
+import { inline, record } from './plain-data.ts';
+import { formatAddress, formatRid, ridRef, structureSection } from './sections.ts';
+import { listOf, published } from './software-objects.ts';
 import { readWords } from './translation-tables.ts';
 import { layoutContextOf, type ViewContext } from './view-context.ts';
 
 const MAX_ENTRIES = 4096;
 
-function messageRow(device: string, table: string, entry: InterruptEntry): TableRow {
+/** Index of the remapping entry that a remappable message names; undefined for the compatibility format. */
+function remapIndexOf(entry: InterruptEntry): number | undefined {
+  const address = RemappableMessageAddress.decode(
+    Uint32Array.of(entry.addressLow, entry.addressHigh),
+  );
+  if (address.FORMAT === 0) return undefined;
+  const subhandle = address.SHV === 1 ? entry.data & 0xffff : 0;
+  return address.HANDLE + subhandle;
+}
+
+function messageDetail(
+  id: string,
+  entry: InterruptEntry,
+  isRemappable: boolean,
+): readonly Section[] {
+  const address = Uint32Array.of(entry.addressLow, entry.addressHigh);
+  const data = Uint32Array.of(entry.data);
+  return isRemappable
+    ? [
+        structureSection(RemappableMessageAddress, { id: `${id}-address`, words: address }),
+        structureSection(RemappableMessageData, { id: `${id}-data`, words: data }),
+      ]
+    : [
+        structureSection(CompatibilityMessageAddress, { id: `${id}-address`, words: address }),
+        structureSection(CompatibilityMessageData, { id: `${id}-data`, words: data }),
+      ];
+}
+
+function messageRow(device: PcieFunction, rid: number, { table, entry }: MessageFact): TableRow {
+  const id = `${device.name}-${table}-${entry.index}`;
+  const index = remapIndexOf(entry);
+  const compatible = `vector ${entry.data & 0xff}`;
   return {
-    id: `${device}-${table}-${entry.index}`,
+    id,
     ...(entry.isMasked ? { tone: 'muted' as const } : {}),
-    refs: { unit: device, ...(entry.pasid === undefined ? {} : { pasid: entry.pasid }) },
+    refs: {
+      rid: ridRef(rid),
+      unit: device.name,
+      ...(entry.pasid === undefined ? {} : { pasid: entry.pasid }),
+    },
     cells: [
-      device,
+      device.name,
       `${table}[${entry.index}]`,
       formatAddress(bigOf(entry.addressHigh, entry.addressLow)),
       toHex(entry.data >>> 0, 4),
+      index === undefined ? compatible : `IRTE ${index}`,
       entry.pasid === undefined ? 'none' : String(entry.pasid),
       entry.isMasked ? 'masked' : 'open',
-      entry.isPending ? 'pending' : '',
+      entry.isPending ? { text: 'pending', tone: 'accent' } : '',
     ],
+    detail: messageDetail(id, entry, index !== undefined),
   };
+}
+
+/** Name and count of the host's interrupt behind a remapping entry. */
+function handlerOf(machine: Machine, index: number): string {
+  const found = machine.software
+    .entries('irq/')
+    .map(([key, value]) => ({ number: key.slice('irq/'.length), state: record(value) }))
+    .find(({ state }) => state?.['irte'] === index);
+  if (found?.state === undefined) return '';
+  const name = inline(found.state['name']);
+  return `irq ${found.number}${name === '' ? '' : ` ${name}`}, ${inline(found.state['count'])} so far`;
 }
 
 interface TableEntry {
@@ -58,13 +114,9 @@ function remapEntries(machine: Machine): readonly TableEntry[] {
 }
 
 export function interruptsView({ machine }: ViewContext): ViewModel {
-  const messages = dsaDevices(machine.fabric.functions()).flatMap(([, device]) => [
-    ...device.inspect.imsInUse().map((e) => messageRow(device.name, 'IMS', e)),
-    ...device.inspect
-      .msix()
-      .filter((e) => !e.isMasked || e.addressLow !== 0)
-      .map((e) => messageRow(device.name, 'MSI-X', e)),
-  ]);
+  const messages = [...machine.fabric.functions()].flatMap(([rid, device]) =>
+    deviceMessages(device).map((fact) => messageRow(device, rid, fact)),
+  );
   const remap = remapEntries(machine).map((entry): TableRow => {
     const decoded = interruptRemapEntryOf(machine, entry.words);
     return {
@@ -76,6 +128,7 @@ export function interruptsView({ machine }: ViewContext): ViewModel {
         String(decoded.vector),
         formatRid(decoded.sid),
         decoded.target,
+        handlerOf(machine, entry.index),
       ],
       ...(decoded.isPresent ? {} : { tone: 'muted' as const }),
       detail: [
@@ -104,6 +157,12 @@ export function interruptsView({ machine }: ViewContext): ViewModel {
         { id: 'address', title: 'Address', isMono: true },
         { id: 'data', title: 'Data', isMono: true },
         {
+          id: 'leads',
+          title: 'Leads to',
+          isMono: true,
+          help: 'Entry of the interrupt remapping table, or the vector of a message that is not remapped',
+        },
+        {
           id: 'pasid',
           title: 'PASID',
           align: 'right',
@@ -125,7 +184,8 @@ export function interruptsView({ machine }: ViewContext): ViewModel {
         { id: 'present', title: 'State' },
         { id: 'vector', title: 'Vector', align: 'right', isMono: true },
         { id: 'sid', title: 'Source', isMono: true, help: 'Only this requester may use the entry' },
-        { id: 'target', title: 'Target', grow: 2 },
+        { id: 'target', title: 'Target' },
+        { id: 'handler', title: 'Handler', grow: 1, help: 'Linux interrupt that has the entry' },
       ],
       rows: remap,
       empty: 'No remapping entry is in use.',
@@ -146,7 +206,35 @@ export function interruptsView({ machine }: ViewContext): ViewModel {
       empty: 'The machine has no CPUs.',
     },
   ];
-  return { view: 'interrupts', title: 'Interrupts', sections };
+  return {
+    view: 'interrupts',
+    title: 'Interrupts',
+    subtitle: `${messages.length} messages, ${remap.length} remapping entries`,
+    sections,
+  };
+}
+
+function vcpuOf(machine: Machine, descriptor: number): string {
+  return (
+    published(machine, 'vm/')
+      .flatMap(({ state }) => listOf(state, 'vcpus'))
+      .filter((vcpu) => vcpu['descriptor'] === descriptor)
+      .map((vcpu) => inline(vcpu['name']))
+      .join(', ') || 'unknown'
+  );
+}
+
+const VECTOR_WORDS = 8;
+
+/** Bits of the 256 pending requests at the start of the descriptor. */
+function pendingVectors(words: Uint32Array): string {
+  const vectors: number[] = [];
+  for (let word = 0; word < VECTOR_WORDS; word++) {
+    for (let bit = 0; bit < 32; bit++) {
+      if ((((words[word] ?? 0) >>> bit) & 1) === 1) vectors.push(word * 32 + bit);
+    }
+  }
+  return vectors.join(', ') || 'none';
 }
 
 export function postedInterruptsView({ machine }: ViewContext): ViewModel {
@@ -164,7 +252,9 @@ export function postedInterruptsView({ machine }: ViewContext): ViewModel {
           formatAddress(decoded.descriptorAddress),
           String(entry.index),
           String(decoded.vector),
-          (control & 1) === 1 ? 'notified' : 'idle',
+          vcpuOf(machine, decoded.descriptorAddress),
+          pendingVectors(words),
+          (control & 1) === 1 ? { text: 'notified', tone: 'accent' } : 'idle',
           (control & 2) === 2 ? 'suppressed' : 'open',
         ],
         detail: [
@@ -180,6 +270,7 @@ export function postedInterruptsView({ machine }: ViewContext): ViewModel {
   return {
     view: 'posted-interrupts',
     title: 'Posted interrupts',
+    subtitle: `${rows.length} descriptors`,
     sections: [
       {
         kind: 'table',
@@ -188,6 +279,8 @@ export function postedInterruptsView({ machine }: ViewContext): ViewModel {
           { id: 'address', title: 'Descriptor', isMono: true },
           { id: 'irte', title: 'IRTE', align: 'right' },
           { id: 'vector', title: 'Vector', align: 'right' },
+          { id: 'vcpu', title: 'vCPU', grow: 1, help: 'Whose descriptor it is' },
+          { id: 'pending', title: 'Pending', help: 'Vectors that wait in the descriptor' },
           { id: 'on', title: 'ON', help: 'Outstanding notification' },
           { id: 'sn', title: 'SN', help: 'Suppress notification: the vCPU does not run' },
         ],

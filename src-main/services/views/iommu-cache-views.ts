@@ -1,15 +1,9 @@
 /** Context cache, PASID cache and IOTLB. An entry that memory no longer supports is marked stale. */
 import { bigOf } from '../../bits/u64.ts';
-import type { TableRow, TableSection, Tone, ViewModel, ViewId } from '../../protocol/views.ts';
+import type { TableRow, TableSection, ViewModel, ViewId } from '../../protocol/views.ts';
 import { LegacyContextEntry, ScalableContextEntry } from '../../spec/vtd/context-entry.ts';
 import { PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
-import {
-  IOTLB_FLAG,
-  createIommuRequest,
-  pgttOfFlags,
-  type IotlbEntry,
-  type Machine,
-} from '../../sim/index.ts';
+import { IOTLB_FLAG, pgttOfFlags, type IotlbEntry, type Machine } from '../../sim/index.ts';
 import { pgttTitle } from './pasid-table-view.ts';
 import {
   formatAddress,
@@ -19,21 +13,12 @@ import {
   ridRef,
   structureSection,
 } from './sections.ts';
+import { isStaleTranslation, stateCell } from './staleness.ts';
 import { contextEntries, findPasidEntry, rootTable } from './translation-tables.ts';
 import { layoutContextOf, type ViewContext } from './view-context.ts';
 
-const FRESH: readonly [string, Tone] = ['as in memory', 'good'];
-const STALE: readonly [string, Tone] = ['stale', 'stale'];
-const STALE_HELP =
-  'Memory says something else by now. The unit goes on using this entry until software invalidates it.';
-
 function cacheModel(view: ViewId, title: string, subtitle: string, table: TableSection): ViewModel {
   return { view, title, subtitle, sections: [table] };
-}
-
-function stateCell(isStale: boolean): { text: string; tone: Tone; help?: string } {
-  const [text, tone] = isStale ? STALE : FRESH;
-  return isStale ? { text, tone, help: STALE_HELP } : { text, tone };
 }
 
 function differs(a: ArrayLike<number>, b: ArrayLike<number>, count: number): boolean {
@@ -153,19 +138,13 @@ function rightsOf(flags: number): string {
   return `${canRead ? 'R' : '-'}${canWrite ? 'W' : '-'}${user}`;
 }
 
-/** Walks memory for the entry's own input address, caches aside. */
 function isStale(machine: Machine, entry: IotlbEntry): boolean {
-  const request = createIommuRequest();
-  request.rid = entry.rid;
-  request.pasid = entry.pasid;
-  request.high = entry.inputHigh;
-  request.low = entry.inputLow;
-  const answer = machine.unit.translation.explain(request, { read: () => undefined });
-  if (answer.reason !== 0) {
-    return answer.reason !== 0x81 && answer.reason !== 0x86;
-  }
-  const mask = entry.pageShift === 12 ? ~0xfff : entry.pageShift === 21 ? ~0x1f_ffff : ~0x3fff_ffff;
-  return answer.high !== entry.outputHigh || (answer.low & mask) !== (entry.outputLow & mask);
+  const isFirst = (entry.flags & IOTLB_FLAG.firstStage) !== 0;
+  return isStaleTranslation(machine, {
+    ...entry,
+    canWrite: rightsOf(entry.flags).includes('W'),
+    isPrivileged: isFirst && (entry.flags & IOTLB_FLAG.user) === 0,
+  });
 }
 
 export function iotlbView({ machine, params }: ViewContext): ViewModel {

@@ -8,17 +8,21 @@ import { contextEntries, directoryEntries, pasidEntries, rootTable } from './tra
 import type { ViewContext } from './view-context.ts';
 import { explainedWalk } from './walk-steps.ts';
 
-/** The first PASID of a requester whose entry is nested. */
-function firstNested(machine: Machine, rid: number): number | undefined {
+interface NestedPasid {
+  readonly rid: number;
+  readonly pasid: number;
+}
+
+/** Requesters and PASIDs whose entry is nested. */
+function nestedPasids(machine: Machine): readonly NestedPasid[] {
   const root = rootTable(machine);
-  const context =
-    root === undefined ? undefined : contextEntries(machine, root).find((c) => c.rid === rid);
-  if (context === undefined || root?.isScalable !== true) {
-    return undefined;
-  }
-  return directoryEntries(machine, context.words)
-    .flatMap((d) => pasidEntries(machine, d))
-    .find((e) => PasidTableEntry.decode(e.words).PGTT === PGTT.nested)?.pasid;
+  if (root?.isScalable !== true) return [];
+  return contextEntries(machine, root).flatMap(({ rid, words }) =>
+    directoryEntries(machine, words)
+      .flatMap((d) => pasidEntries(machine, d))
+      .filter((e) => PasidTableEntry.decode(e.words).PGTT === PGTT.nested)
+      .map(({ pasid }) => ({ rid, pasid })),
+  );
 }
 
 export function nestedWalkView(context: ViewContext): ViewModel {
@@ -31,17 +35,30 @@ export function nestedWalkView(context: ViewContext): ViewModel {
       empty: 'There are no translation tables yet.',
     };
   }
-  const request = requestOf(context);
-  const nested = params.pasid ?? firstNested(machine, request.rid);
-  if (nested === undefined) {
+  const nested = nestedPasids(machine);
+  const wanted =
+    nested.find(
+      ({ rid, pasid }) =>
+        (params.rid === undefined || Number(params.rid) === rid) &&
+        (params.pasid === undefined || params.pasid === pasid),
+    ) ?? nested[0];
+  if (wanted === undefined && params.pasid === undefined) {
     return {
       view: 'nested-walk',
       title: 'Nested walk',
       sections: [],
-      empty: `No PASID of ${ridRef(request.rid)} is nested. Binding a guest’s page table under a VM’s domain makes one.`,
+      empty:
+        'No PASID is nested. Binding a guest’s page table under a VM’s domain makes one (IOMMU_HWPT_ALLOC with a nest parent, or bind_gpasid in 2019).',
     };
   }
-  request.pasid = nested;
+  const request = requestOf({
+    ...context,
+    params: {
+      ...params,
+      rid: params.rid ?? ridRef(wanted?.rid ?? 0),
+      ...(params.pasid === undefined && wanted !== undefined ? { pasid: wanted.pasid } : {}),
+    },
+  });
   const walk = explainedWalk(machine, request);
   const reads = walk.steps.reduce(
     (n, step) => n + (step.stage === 'output' ? 0 : 1) + (step.nested?.length ?? 0),

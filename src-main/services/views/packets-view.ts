@@ -2,19 +2,14 @@
 import { toHex } from '../../bits/hex.ts';
 import type { Section, TableRow, Tone, ViewModel } from '../../protocol/views.ts';
 import { VERDICT, VERDICT_TITLES, WIRE } from '../../spec/nic/verdicts.ts';
-import { formatMac, NicDevice, type PacketOutcome, type SeenPacket } from '../../sim/index.ts';
+import { formatMac, type PacketOutcome, type SeenPacket } from '../../sim/index.ts';
+import { nicDevices } from './device-facts.ts';
 import { formatDuration } from './sections.ts';
 import type { ViewContext } from './view-context.ts';
 
 const ROWS = 128;
 const NO_DEVICE = 'This machine has no network adapter.';
 const MAC_BYTES = 6;
-
-export function nicDevices({ machine }: ViewContext): readonly (readonly [number, NicDevice])[] {
-  return [...machine.fabric.functions()].flatMap(([rid, device]) =>
-    device instanceof NicDevice ? [[rid, device] as const] : [],
-  );
-}
 
 function endName(device: string, end: number): string {
   return end === WIRE ? 'wire' : `${device}/qp${end}`;
@@ -59,7 +54,7 @@ function packetRow(device: string, packet: SeenPacket): TableRow {
 }
 
 export function packetsView(context: ViewContext): ViewModel {
-  const devices = nicDevices(context);
+  const devices = nicDevices(context.machine.fabric.functions());
   const [, device] = devices.find(([, d]) => d.name === context.params.unit) ?? devices[0] ?? [];
   if (device === undefined) {
     return { view: 'packets', title: 'Packets', sections: [], empty: NO_DEVICE };

@@ -5,6 +5,7 @@ import { PasidDirectoryEntry } from '../../spec/vtd/pasid-directory-entry.ts';
 import { PGTT, PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
 import { RootEntry, ScalableRootEntry } from '../../spec/vtd/root-entry.ts';
 import type { Machine } from '../../sim/index.ts';
+import { pagingNodes } from './pasid-paging.ts';
 import { formatAddress, formatRid, ridRef, structureSection } from './sections.ts';
 import {
   contextEntries,
@@ -138,12 +139,21 @@ function scalableContextNode(machine: Machine, found: FoundContext): TreeNode {
     ],
     children:
       entry.P === 1
-        ? directoryEntries(machine, found.words).map((d) => directoryNode(machine, found.rid, d))
+        ? directoryEntries(machine, found.words).map((d) =>
+            directoryNode(machine, { rid: found.rid, ridPasid: entry.RID_PASID }, d),
+          )
         : [],
   };
 }
 
-function directoryNode(machine: Machine, rid: number, found: FoundDirectory): TreeNode {
+interface Requester {
+  readonly rid: number;
+  /** PASID that stands for requests without one. */
+  readonly ridPasid: number;
+}
+
+function directoryNode(machine: Machine, requester: Requester, found: FoundDirectory): TreeNode {
+  const { rid } = requester;
   const first = found.index * 64;
   return {
     id: `directory-${rid}-${found.index}`,
@@ -158,17 +168,23 @@ function directoryNode(machine: Machine, rid: number, found: FoundDirectory): Tr
         context: layoutContextOf(machine),
       }),
     ],
-    children: pasidEntries(machine, found).map((e) => pasidNode(machine, rid, e)),
+    children: pasidEntries(machine, found).map((e) => pasidNode(machine, requester, e)),
   };
 }
 
-function pasidNode(machine: Machine, rid: number, found: FoundPasidEntry): TreeNode {
+function pasidNode(
+  machine: Machine,
+  { rid, ridPasid }: Requester,
+  found: FoundPasidEntry,
+): TreeNode {
+  const id = `pasid-${rid}-${found.pasid}`;
   const entry = PasidTableEntry.decode(found.words);
   const table = entry.PGTT === PGTT.firstStage ? entry.FSPTPTR : entry.SSPTPTR;
   const refs = { rid: ridRef(rid), pasid: found.pasid, address: formatAddress(found.address) };
+  const children = entry.P === 1 ? pagingNodes(machine, entry, id) : [];
   return {
-    id: `pasid-${rid}-${found.pasid}`,
-    title: `PASID ${found.pasid}`,
+    id,
+    title: `PASID ${found.pasid}${found.pasid === ridPasid ? ' (requests without PASID)' : ''}`,
     subtitle:
       entry.P === 1
         ? `${pgttTitle(entry.PGTT)}, domain ${entry.DID}${entry.PGTT === PGTT.passThrough ? '' : `, tables at ${formatAddress(table)}`}`
@@ -189,5 +205,6 @@ function pasidNode(machine: Machine, rid: number, found: FoundPasidEntry): TreeN
         refs,
       }),
     ],
+    ...(children.length === 0 ? {} : { children }),
   };
 }

@@ -4,13 +4,10 @@ import { toHex } from '../../bits/hex.ts';
 import type { TableRow } from '../../protocol/views.ts';
 import { RING } from '../../spec/qat/registers.ts';
 import type { QatDevice } from '../../sim/index.ts';
+import { isPairInUse } from './device-facts.ts';
 import { formatAddress, formatPasid, formatRid, ridRef } from './sections.ts';
 
 type Pair = QatDevice['pairs'][number];
-
-function isInUse(pair: Pair): boolean {
-  return pair.pasid >= 0 || pair.baseLow(RING.request) !== 0 || pair.counters.requests > 0;
-}
 
 function ringRow(rid: number, device: QatDevice, pair: Pair, ring: 0 | 1): TableRow {
   const isRequest = ring === RING.request;
@@ -49,7 +46,7 @@ function ringRow(rid: number, device: QatDevice, pair: Pair, ring: 0 | 1): Table
 
 export function qatRingRows(rid: number, device: QatDevice): readonly TableRow[] {
   return device.pairs
-    .filter(isInUse)
+    .filter(isPairInUse)
     .flatMap((pair) => [
       ringRow(rid, device, pair, RING.request),
       ringRow(rid, device, pair, RING.response),

@@ -1,16 +1,14 @@
 /** Rings in memory that devices work through: NIC-class queue pairs and QAT-class ring pairs, one row a ring. */
 import type { ViewModel } from '../../protocol/views.ts';
-import { QatDevice } from '../../sim/index.ts';
-import { nicDevices } from './packets-view.ts';
+import { nicDevices, qatDevices } from './device-facts.ts';
 import { qatRingRows } from './qat-rings.ts';
 import { nicRingRows } from './nic-rings.ts';
 import type { ViewContext } from './view-context.ts';
 
 export function ringsView(context: ViewContext): ViewModel {
-  const nics = nicDevices(context).map(([, device]) => device);
-  const qats = [...context.machine.fabric.functions()].flatMap(([rid, device]) =>
-    device instanceof QatDevice ? [[rid, device] as const] : [],
-  );
+  const functions = context.machine.fabric.functions();
+  const nics = nicDevices(functions).map(([, device]) => device);
+  const qats = qatDevices(functions);
   if (nics.length + qats.length === 0) {
     return {
       view: 'rings',

@@ -5,7 +5,13 @@ import { toGroupedHex, toHex, wordHex } from '../../bits/hex.ts';
 import { ANY_CONTEXT, type FieldMap, type Layout, type LayoutContext } from '../../bits/layout.ts';
 import type { Register } from '../../bits/register-block.ts';
 import type { Structure } from '../../bits/structure.ts';
-import type { ObjectRefs, StructureSection, TextSection, Tone } from '../../protocol/views.ts';
+import type {
+  FieldRow,
+  ObjectRefs,
+  StructureSection,
+  TextSection,
+  Tone,
+} from '../../protocol/views.ts';
 import { formatBdf } from '../../spec/pcie/requester-id.ts';
 
 export interface StructureOptions {
@@ -25,7 +31,24 @@ export function structureSection<F extends FieldMap>(
 }
 
 export function registerSection(register: Register, options: StructureOptions): StructureSection {
-  return layoutSection(register, register, options);
+  const section = layoutSection(register, register, options);
+  // Registers narrower than a word are laid out in one; the bits above do not exist.
+  return register.bytes >= 4
+    ? section
+    : {
+        ...section,
+        widthBits: register.bytes * 8,
+        fields: section.fields.filter((field) => field.low < register.bytes * 8),
+      };
+}
+
+/** `2 (secondStage)` → `2 (second stage)`: names of values are identifiers in declarations. */
+function withWords(field: FieldRow): FieldRow {
+  const value = field.value.replace(/\(([a-z]+(?:[A-Z][a-z]*)+)\)$/, (_, name: string) => {
+    const words = name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+    return `(${words})`;
+  });
+  return value === field.value ? field : { ...field, value };
 }
 
 function layoutSection<F extends FieldMap>(
@@ -46,7 +69,7 @@ function layoutSection<F extends FieldMap>(
     title: described.title,
     widthBits: layout.widthBits,
     words: Array.from({ length: layout.words }, (_, i) => wordHex(words[i] ?? 0)),
-    fields: fieldRows(layout, described.source, words, context),
+    fields: fieldRows(layout, described.source, words, context).map(withWords),
     source: formatSource(described.source),
     ...(address === undefined ? {} : { address: formatAddress(address) }),
     ...(refs === undefined ? {} : { refs }),

@@ -6,7 +6,7 @@ import type { TableRow, ViewModel } from '../../protocol/views.ts';
 import { DOORBELL_PAGE_BYTES } from '../../spec/nic/registers.ts';
 import { CONFIG_SPACE_BYTES } from '../../spec/pcie/capability-id.ts';
 import type { NicDevice, PcieFunction } from '../../sim/index.ts';
-import { nicDevices } from './packets-view.ts';
+import { nicDevices } from './device-facts.ts';
 import { formatBytes } from './sections.ts';
 import type { ViewContext } from './view-context.ts';
 
@@ -55,7 +55,7 @@ const LINES: readonly (readonly [keyof Share, string, (value: number) => string]
 
 export function sharingView(context: ViewContext): ViewModel {
   const functions = context.machine.fabric.functions();
-  const devices = nicDevices(context);
+  const devices = nicDevices(functions);
   if (devices.length === 0) {
     return {
       view: 'sharing-cost',

@@ -3,12 +3,10 @@ import { VIEW_IDS, type ViewId, type ViewModel } from '../../protocol/views.ts';
 import { countersView } from './counters-view.ts';
 import { eptView } from './ept-view.ts';
 import { contextCacheView, iotlbView, pasidCacheView } from './iommu-cache-views.ts';
-import {
-  faultRecordsView,
-  invalidationQueueView,
-  pageRequestQueueView,
-  registersView,
-} from './iommu-register-views.ts';
+import { faultRecordsView } from './fault-records-view.ts';
+import { invalidationQueueView } from './invalidation-queue-view.ts';
+import { pageRequestQueueView } from './page-request-queue-view.ts';
+import { registersView } from './registers-view.ts';
 import { interruptsView, postedInterruptsView } from './interrupt-views.ts';
 import { memoryView } from './memory-view.ts';
 import { nestedWalkView } from './nested-walk-view.ts';
@@ -18,15 +16,19 @@ import { pasidTableView } from './pasid-table-view.ts';
 import { pciConfigView } from './pci-config-view.ts';
 import { ringsView } from './rings-view.ts';
 import { sharingView } from './sharing-view.ts';
-import { domainsView, ioasidView, sysfsView, vdevView, vfioView } from './software-views.ts';
+import { sysfsView } from './sysfs-view.ts';
+import { vdevView } from './vdev-view.ts';
+import { vfioView } from './vfio-view.ts';
+import { domainsView } from './domains-view.ts';
+import { ioasidView } from './ioasid-view.ts';
+import { isolationView } from './isolation-view.ts';
+import { pageRequestsView } from './page-requests-view.ts';
 import { topologyView } from './topology-view.ts';
 import type { View, ViewContext } from './view-context.ts';
-import {
-  deviceRegistersView,
-  deviceTlbView,
-  portalsView,
-  workQueuesView,
-} from './work-queue-views.ts';
+import { deviceRegistersView } from './device-registers-view.ts';
+import { deviceTlbView } from './device-tlb-view.ts';
+import { portalsView } from './portals-view.ts';
+import { workQueuesView } from './work-queues-view.ts';
 
 const VIEWS: Readonly<Partial<Record<ViewId, View>>> = {
   topology: topologyView,
@@ -56,6 +58,8 @@ const VIEWS: Readonly<Partial<Record<ViewId, View>>> = {
   sysfs: sysfsView,
   ept: eptView,
   ioasid: ioasidView,
+  'page-requests': pageRequestsView,
+  isolation: isolationView,
   memory: memoryView,
   counters: countersView,
 };
@@ -68,9 +72,10 @@ export function makeView(view: ViewId, context: ViewContext): ViewModel {
   if (make === undefined) {
     return {
       view,
-      title: view,
+      title: 'vIOMMU',
       sections: [],
-      empty: 'This machine has nothing of the kind.',
+      empty:
+        'No VM of this machine has a vIOMMU. With one, the guest’s own tables and queues are shown here.',
     };
   }
   return make(context);

@@ -1,4 +1,4 @@
-/** Work queues of DSA-class devices: configuration, waiting, running and finished descriptors, portals, device registers. */
+/** Work queues of DSA-class devices: configuration, waiting, running and finished descriptors, groups and engines. */
 import { bigOf } from '../../bits/u64.ts';
 import { toHex } from '../../bits/hex.ts';
 import type { Section, TableRow, Tone, ViewModel } from '../../protocol/views.ts';
@@ -16,24 +16,22 @@ import {
   formatBytes,
   formatDuration,
   formatRid,
-  registerSection,
-  ridRef,
   structureSection,
 } from './sections.ts';
 import type { ViewContext } from './view-context.ts';
 
 const WQ_STATES = ['disabled', 'enabled', 'busy'] as const;
 const DEVICE_STATES = ['disabled', 'enabled', 'disable or reset in progress', 'halted'] as const;
-const NO_DEVICE = 'This machine has no accelerator with work queues.';
+export const NO_ACCELERATOR = 'This machine has no accelerator with work queues.';
 const COMPLETED_ROWS = 64;
 
-interface Chosen {
+export interface ChosenAccelerator {
   readonly rid: number;
   readonly device: DsaDevice;
   readonly wq: number | undefined;
 }
 
-function choose({ machine, params }: ViewContext): Chosen | undefined {
+export function chooseAccelerator({ machine, params }: ViewContext): ChosenAccelerator | undefined {
   const devices = dsaDevices(machine.fabric.functions());
   const [name, queue] = (params.queue ?? '').split('/');
   const wanted = name === '' ? params.unit : name;
@@ -205,7 +203,10 @@ function descriptorRows(device: DsaDevice, wq: number | undefined): readonly Tab
   return [...running, ...queued, ...completed];
 }
 
-function queueChoices(machine: Machine, chosen: Chosen): NonNullable<ViewModel['choices']> {
+function queueChoices(
+  machine: Machine,
+  chosen: ChosenAccelerator,
+): NonNullable<ViewModel['choices']> {
   const queues = dsaDevices(machine.fabric.functions()).flatMap(([, d]) => [
     { value: d.name, title: `${d.name}, all queues` },
     ...d.inspect
@@ -225,9 +226,9 @@ function queueChoices(machine: Machine, chosen: Chosen): NonNullable<ViewModel['
 }
 
 export function workQueuesView(context: ViewContext): ViewModel {
-  const chosen = choose(context);
+  const chosen = chooseAccelerator(context);
   if (chosen === undefined) {
-    return { view: 'work-queues', title: 'Work queues', sections: [], empty: NO_DEVICE };
+    return { view: 'work-queues', title: 'Work queues', sections: [], empty: NO_ACCELERATOR };
   }
   const { device, rid, wq } = chosen;
   const { inspect } = device;
@@ -315,136 +316,6 @@ export function workQueuesView(context: ViewContext): ViewModel {
             ],
           })),
         empty: 'No group has queues and engines yet.',
-      },
-    ],
-  };
-}
-
-export function deviceRegistersView(context: ViewContext): ViewModel {
-  const chosen = choose(context);
-  if (chosen === undefined) {
-    return { view: 'device-registers', title: 'Device registers', sections: [], empty: NO_DEVICE };
-  }
-  const { registers } = chosen.device.inspect;
-  return {
-    view: 'device-registers',
-    title: 'Device registers',
-    subtitle: `${chosen.device.name}, BAR0`,
-    sections: [
-      {
-        kind: 'table',
-        id: 'registers',
-        columns: [
-          { id: 'offset', title: 'Offset', isMono: true },
-          { id: 'name', title: 'Register', isMono: true },
-          { id: 'title', title: 'Title', grow: 2 },
-          { id: 'value', title: 'Value', isMono: true, align: 'right' },
-        ],
-        rows: registers.block.registers.map((register) => {
-          const words = registers.wordsOf(register);
-          const value = words.reduceRight((all, word) => (all << 32n) | BigInt(word), 0n);
-          return {
-            id: register.name,
-            cells: [toHex(register.offset, 3), register.name, register.title, toHex(value)],
-            detail: [
-              registerSection(register, {
-                id: `device-register-${register.name}`,
-                words,
-                context: chosen.device.inspect.layoutContext,
-              }),
-            ],
-          };
-        }),
-        empty: 'The device has no registers.',
-      },
-    ],
-  };
-}
-
-export function portalsView(context: ViewContext): ViewModel {
-  const chosen = choose(context);
-  if (chosen === undefined) {
-    return { view: 'portals', title: 'Portals', sections: [], empty: NO_DEVICE };
-  }
-  const { device } = chosen;
-  const base = device.inspect.configRegisters;
-  const bar2 = bigOf(base.peek32(0x1c), base.peek32(0x18) & ~0xf);
-  const inUse = new Set(
-    device.inspect
-      .wqs()
-      .filter((q) => q.size > 0 || q.state !== 0)
-      .map((q) => q.index),
-  );
-  return {
-    view: 'portals',
-    title: 'Portals',
-    subtitle: `${device.name}, BAR2 at ${formatAddress(bar2)}: four pages a queue`,
-    sections: [
-      {
-        kind: 'table',
-        id: 'portals',
-        columns: [
-          { id: 'wq', title: 'Queue', isMono: true },
-          { id: 'page', title: 'Page', align: 'right' },
-          { id: 'title', title: 'Portal', grow: 2 },
-          { id: 'address', title: 'Address', isMono: true },
-        ],
-        rows: device.inspect
-          .portals()
-          .filter((p) => inUse.has(p.wq))
-          .map((p) => ({
-            id: `portal-${p.wq}-${p.page}`,
-            refs: { queue: queueName(device.name, p.wq) },
-            cells: [`wq${p.wq}`, String(p.page), p.title, formatAddress(bar2 + BigInt(p.offset))],
-          })),
-        empty:
-          'Portals of queues without entries answer like a disabled queue. Configure a queue first.',
-      },
-    ],
-  };
-}
-
-export function deviceTlbView({ machine }: ViewContext): ViewModel {
-  const rows = dsaDevices(machine.fabric.functions()).flatMap(([rid, device]) =>
-    device.inspect.deviceTlb().map((entry): TableRow => {
-      const input = bigOf(entry.high, entry.low);
-      return {
-        id: `atc-${device.name}-${entry.pasid}-${input.toString(16)}`,
-        refs: {
-          rid: ridRef(rid),
-          unit: device.name,
-          ...(entry.pasid < 0 ? {} : { pasid: entry.pasid }),
-        },
-        cells: [
-          device.name,
-          entry.pasid < 0 ? 'none' : String(entry.pasid),
-          formatAddress(input),
-          formatAddress(bigOf(entry.translatedHigh, entry.translatedLow)),
-          formatBytes(2 ** entry.pageShift),
-          `${entry.isReadable ? 'R' : '-'}${entry.isWritable ? 'W' : '-'}`,
-        ],
-      };
-    }),
-  );
-  return {
-    view: 'device-tlb',
-    title: 'Device TLBs',
-    subtitle: 'Translations that devices hold themselves (ATS)',
-    sections: [
-      {
-        kind: 'table',
-        id: 'device-tlb',
-        columns: [
-          { id: 'device', title: 'Device' },
-          { id: 'pasid', title: 'PASID', align: 'right', isMono: true },
-          { id: 'input', title: 'Input page', isMono: true },
-          { id: 'output', title: 'Host page', isMono: true },
-          { id: 'size', title: 'Size', align: 'right' },
-          { id: 'rights', title: 'Rights', isMono: true },
-        ],
-        rows,
-        empty:
-          'No device holds a translation. With ATS enabled, a device asks the IOMMU once and keeps the answer here.',
       },
     ],
   };

@@ -1,5 +1,5 @@
-/** Software objects as the kernel published them: sysfs, VDEVs, VFIO descriptors, domains, PASID sets. */
-import type { Section, TreeNode, ViewId, ViewModel } from '../../protocol/views.ts';
+/** The tree of /sys as the kernel published it. */
+import type { TreeNode, ViewModel } from '../../protocol/views.ts';
 import type { PlainData } from '../../sim/index.ts';
 import { inline, record } from './plain-data.ts';
 import type { ViewContext } from './view-context.ts';
@@ -79,77 +79,4 @@ export function sysfsView({ machine }: ViewContext): ViewModel {
       },
     ],
   };
-}
-
-/** One list of published objects, each with its properties. */
-function objectsView(
-  context: ViewContext,
-  view: ViewId,
-  title: string,
-  prefixes: readonly string[],
-  empty: string,
-): ViewModel {
-  const { software } = context.machine;
-  const wanted = context.params.filter ?? '';
-  const entries = prefixes
-    .flatMap((prefix) => software.entries(prefix))
-    .filter(([key]) => key.includes(wanted));
-  const sections = entries.map(([key, value]): Section => {
-    const fields = record(value);
-    return {
-      kind: 'keyvalue',
-      id: key,
-      title: key,
-      rows:
-        fields === undefined
-          ? [{ key: 'value', value: inline(value) }]
-          : Object.entries(fields).map(([name, v]) => ({ key: name, value: inline(v) })),
-    };
-  });
-  return {
-    view,
-    title,
-    sections,
-    ...(sections.length === 0 ? { empty } : { subtitle: `${sections.length} objects` }),
-  };
-}
-
-export function vdevView(context: ViewContext): ViewModel {
-  return objectsView(
-    context,
-    'vdev',
-    'Virtual devices',
-    ['mdev/', 'vdev/'],
-    'No VDEV exists. Writing a UUID to a type’s create file in sysfs makes one.',
-  );
-}
-
-export function vfioView(context: ViewContext): ViewModel {
-  return objectsView(
-    context,
-    'vfio',
-    'VFIO file descriptors',
-    ['fd/', 'vfio/'],
-    'No file is open. User space opens a container and a group, or a device node.',
-  );
-}
-
-export function domainsView(context: ViewContext): ViewModel {
-  return objectsView(
-    context,
-    'domains',
-    'IOMMU domains',
-    ['iommu/domain/', 'domain/'],
-    'No domain exists. iommu_domain_alloc creates one.',
-  );
-}
-
-export function ioasidView(context: ViewContext): ViewModel {
-  return objectsView(
-    context,
-    'ioasid',
-    'PASID allocations',
-    ['ioasid/', 'pasid/', 'iommu/pasid/'],
-    'No PASID is allocated.',
-  );
 }

@@ -1,0 +1,52 @@
+/** The scene as a lab package: one script that plays it step by step. */
+import type { LabFolder } from '../tiny-lab.ts';
+import { SCENE_MACHINE } from './scene-machine.ts';
+import { SCENE_STEPS } from './scene.ts';
+
+export const SCENE_LAB = 'scene';
+export const SCENE_FILE = 'scene.ts';
+
+export const SCENE_SCRIPT = [
+  "import { play } from 'lab/scene';",
+  '',
+  ...SCENE_STEPS.map((step) => `play('${step}');`),
+  '',
+].join('\n');
+
+const TEXT = `---
+format: 1
+id: ${SCENE_LAB}
+title: Everything at once
+summary: A machine with one function of every class at work.
+level: advanced
+minutes: 5
+needs: []
+concepts: []
+profile: [iommufd, kvmforum2019]
+machine: machine.json
+files:
+  - { path: ${SCENE_FILE}, role: edit, actor: host-driver }
+layout: default
+---
+
+## Look around {#look}
+
+Press **Run**, then look at the [work queues](view:work-queues).
+`;
+
+const TRANSLATION = `---
+title: 全景
+summary: 每一类设备各一个，都在工作。
+---
+
+## 看一看 {#look}
+
+按 **运行**，然后查看[工作队列](view:work-queues)。
+`;
+
+export const SCENE_FOLDER: LabFolder = {
+  'lab.md': TEXT,
+  'machine.json': JSON.stringify(SCENE_MACHINE),
+  [SCENE_FILE]: SCENE_SCRIPT,
+  'i18n/zh-CN.md': TRANSLATION,
+};
