@@ -215,7 +215,7 @@ export class IommuBench {
     let tail = Number(this.read('IQT_REG'));
     for (const words of descriptors) {
       const slot = new Uint32Array(this.slotBytes / 4);
-      slot.set(words);
+      slot.set(words.subarray(0, slot.length));
       this.memory.writeWords(QUEUE_BASE + tail, slot);
       tail = (tail + this.slotBytes) % this.queueBytes;
     }
