@@ -2,6 +2,7 @@
 import { createScriptRunner, type ScriptOutcome } from '../../src-main/script/script-runner.ts';
 import { createSdkModules } from '../../src-main/script/sdk/sdk-modules.ts';
 import type { ScriptValue } from '../../src-main/script/sdk/sdk-module.ts';
+import { VirtualMachines } from '../../src-main/vmm/virtual-machines.ts';
 import { bootLab, type Lab, type LabOptions } from './linux-machine.ts';
 import { testEngine } from './script-lab.ts';
 
@@ -33,6 +34,7 @@ export function runScript(
     modules: createSdkModules({
       kernelOf: () => lab.kernel,
       processOf: () => application,
+      vms: new VirtualMachines(lab.kernel),
       onReport: (key, value) => {
         reports[key] = value;
       },

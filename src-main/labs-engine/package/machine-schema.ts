@@ -11,6 +11,8 @@ import { Bytes, Count, Hex64, Name } from './machine-values.ts';
 
 const MIB = 2 ** 20;
 const MAX_MEMORY = 64 * 2 ** 30;
+/** What a host with VMs needs for itself. */
+const HOST_SHARE = 64 * MIB;
 
 const Memory = v.strictObject({
   bytes: v.pipe(
@@ -74,9 +76,14 @@ const Device = v.variant('kind', [
   }),
 ]);
 
+/** Guest memory comes from pages of 2 MiB. */
 const Vm = v.strictObject({
   name: Name,
-  memoryBytes: v.pipe(Bytes, v.multipleOf(MIB, 'Expected a multiple of 1 MiB')),
+  memoryBytes: v.pipe(
+    Bytes,
+    v.minValue(16 * MIB, 'Expected at least 16 MiB'),
+    v.multipleOf(2 * MIB, 'Expected a multiple of 2 MiB'),
+  ),
   cpus: v.pipe(Count, v.minValue(1, 'Expected at least 1')),
   viommu: v.optional(v.boolean()),
 });
@@ -133,6 +140,20 @@ export const MachineSchema = v.pipe(
   ),
   v.forward(
     v.check(({ vms }) => isUnique((vms ?? []).map((vm) => vm.name)), 'Expected each VM name once'),
+    ['vms'],
+  ),
+  v.forward(
+    v.check(
+      ({ vms, cpus }) => (vms ?? []).length === 0 || cpus > 1,
+      'Expected at least 2 with VMs: CPU 0 belongs to the host',
+    ),
+    ['cpus'],
+  ),
+  v.forward(
+    v.check(({ vms, memory }) => {
+      const guests = (vms ?? []).reduce((sum, vm) => sum + vm.memoryBytes, 0);
+      return guests === 0 || guests + HOST_SHARE <= memory.bytes;
+    }, 'Expected 64 MiB of the memory to be left for the host'),
     ['vms'],
   ),
 );

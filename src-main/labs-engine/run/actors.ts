@@ -1,42 +1,48 @@
 /** Who answers the calls of a script: the kernel and the process that its actor stands for. */
-import { invariant } from '../../bits/invariant.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import type { Process } from '../../linux/mm/process.ts';
+import { rootOf } from '../../script/sdk/script-context.ts';
+import { ScriptError } from '../../script/sdk/sdk-module.ts';
+import type { VirtualMachines } from '../../vmm/virtual-machines.ts';
 import type { RunPlan } from './run-plan.ts';
 
-/** What root may do on the host: lock memory, raw I/O, administration. */
-const ROOT_CAPABILITIES = ['CAP_IPC_LOCK', 'CAP_SYS_ADMIN', 'CAP_SYS_RAWIO'] as const;
+/** What an application may do that an ordinary user may not. */
+const APPLICATION_CAPABILITIES: readonly string[] = ['CAP_IPC_LOCK'];
 
 export class Actors {
-  readonly #host: Kernel;
+  readonly #vms: VirtualMachines;
   readonly #plan: RunPlan;
-  readonly #processes = new Map<string, Process>();
 
-  constructor(host: Kernel, plan: RunPlan) {
-    this.#host = host;
+  constructor(vms: VirtualMachines, plan: RunPlan) {
+    this.#vms = vms;
     this.#plan = plan;
   }
 
   kernelOf(actor: string): Kernel {
-    invariant(actor !== 'guest-driver', 'The machine has no guest to run a guest driver in');
-    return this.#host;
+    return actor === 'guest-driver' ? this.#guest() : this.#vms.kernel;
   }
 
   /** Made when it is first asked for: a run without user-side calls has no processes of its own. */
   processOf(actor: string): Process {
-    const name = actor === 'application' ? this.#applicationName() : 'root';
-    const known = this.#processes.get(name);
-    if (known !== undefined) return known;
-    const capabilities = actor === 'application' ? ['CAP_IPC_LOCK'] : [...ROOT_CAPABILITIES];
-    const process =
-      this.kernelOf(actor).processes.find(name) ??
-      this.kernelOf(actor).processes.create(name, { capabilities });
-    this.#processes.set(name, process);
-    return process;
+    const { kernel } = this.#vms;
+    if (actor !== 'application') return rootOf(this.kernelOf(actor));
+    const name = this.#plan.machine.processes?.[0]?.name ?? 'app';
+    return (
+      kernel.processes.find(name) ??
+      kernel.processes.create(name, { capabilities: APPLICATION_CAPABILITIES })
+    );
   }
 
-  /** The first process of the machine's configuration. */
-  #applicationName(): string {
-    return this.#plan.machine.processes?.[0]?.name ?? 'app';
+  /** A file of the guest belongs to the machine's first VM. */
+  #guest(): Kernel {
+    const name = this.#vms.configured[0]?.name;
+    if (name === undefined) {
+      throw new ScriptError('The machine has no VM that this driver could run in');
+    }
+    const guest = this.#vms.find(name)?.guest ?? null;
+    if (guest === null) {
+      throw new ScriptError(`No kernel runs in ${name}. A script of the host boots it: lab/vm`);
+    }
+    return guest;
   }
 }

@@ -25,6 +25,7 @@ import type { ConsoleMessage } from '../../script/script-console.ts';
 import type { ScriptValue, SdkModule } from '../../script/sdk/sdk-module.ts';
 import { createSdkModules } from '../../script/sdk/sdk-modules.ts';
 import { Machine, Recorder, type CryptoPort, type Trace } from '../../sim/index.ts';
+import { VirtualMachines } from '../../vmm/virtual-machines.ts';
 import { Actors } from './actors.ts';
 import type { RunPlan } from './run-plan.ts';
 
@@ -80,10 +81,12 @@ export class LabRun {
       profile: plan.machine.kernelProfile,
       ...(plan.kernelParams === undefined ? {} : { params: plan.kernelParams }),
     });
-    const actors = new Actors(this.kernel, plan);
+    const vms = new VirtualMachines(this.kernel);
+    const actors = new Actors(vms, plan);
     this.modules = createSdkModules({
       kernelOf: (actor) => actors.kernelOf(actor),
       processOf: (actor) => actors.processOf(actor),
+      vms,
       onReport: (key, value) => this.#reports.set(key, value),
     });
     this.runner = this.#createRunner(options);

@@ -5,6 +5,7 @@
 import type { Kernel } from '../../linux/kernel.ts';
 import type { Process } from '../../linux/mm/process.ts';
 import { SCRIPT_CALLED } from '../../spec/events/script.ts';
+import type { VirtualMachines } from '../../vmm/virtual-machines.ts';
 import type { HostCall, HostFunctionSpec, ScriptValue } from './sdk-module.ts';
 
 export interface SdkEnvironment {
@@ -14,6 +15,18 @@ export interface SdkEnvironment {
   processOf(actor: string): Process;
   /** Takes what a script reports to the lab. */
   onReport?(key: string, value: ScriptValue): void;
+  /** VMs of the host; absent where there can be none. */
+  readonly vms?: VirtualMachines;
+  /** Follows calls from kernel to kernel; absent where only one runs. */
+  readonly context?: CallContext;
+}
+
+/** Which kernel runs, when one calls into another: a guest whose access ends in a driver of the host. */
+export interface CallContext {
+  /** Runs a call that a script makes to a kernel. */
+  callTo<T>(kernel: Kernel, body: () => T): T;
+  /** The value with its functions tied to the kernel they are handed to. */
+  bind(kernel: Kernel, value: ScriptValue): ScriptValue;
 }
 
 /** One call as a bound function sees it. */
@@ -34,6 +47,17 @@ function bound(environment: SdkEnvironment, call: HostCall): BoundCall {
   };
 }
 
+function callTo<T>(
+  { context }: SdkEnvironment,
+  kernel: Kernel,
+  args: readonly ScriptValue[],
+  body: (args: readonly ScriptValue[]) => T,
+): T {
+  return context === undefined
+    ? body(args)
+    : context.callTo(kernel, () => body(args.map((arg) => context.bind(kernel, arg))));
+}
+
 /**
  * A function that may change the machine. The script's line is recorded and is the cause of all that follows; interrupts
  * that became pending are handled before it returns.
@@ -45,11 +69,13 @@ export function effect(environment: SdkEnvironment, body: BoundFunction): HostFu
       const { core } = context.kernel;
       const { path, line } = call.site();
       const seq = core.emit(SCRIPT_CALLED, path, line, call.functionName);
-      return core.hw.within(seq, () => {
-        const result = body(context, ...args);
-        core.settle();
-        return result;
-      });
+      return core.hw.within(seq, () =>
+        callTo(environment, context.kernel, args, (own) => {
+          const result = body(context, ...own);
+          core.settle();
+          return result;
+        }),
+      );
     },
   };
 }
@@ -62,11 +88,15 @@ export function query(environment: SdkEnvironment, body: BoundFunction): HostFun
       const context = bound(environment, call);
       const { core } = context.kernel;
       if (call.purpose !== 'run') {
-        return core.quietly(() => body(context, ...args));
+        return core.quietly(() =>
+          callTo(environment, context.kernel, args, (own) => body(context, ...own)),
+        );
       }
       const { path, line } = call.site();
       const seq = core.emit(SCRIPT_CALLED, path, line, call.functionName);
-      return core.hw.within(seq, () => body(context, ...args));
+      return core.hw.within(seq, () =>
+        callTo(environment, context.kernel, args, (own) => body(context, ...own)),
+      );
     },
   };
 }

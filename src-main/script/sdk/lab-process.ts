@@ -2,7 +2,7 @@
 import type { Process } from '../../linux/mm/process.ts';
 import { asArray, asFunction, asRecord, asString, asU32, optional } from './arguments.ts';
 import { effect, type SdkEnvironment } from './environment.ts';
-import type { ProcessStack } from './process-stack.ts';
+import type { ScriptContext } from './script-context.ts';
 import { defineHostType, defineSdkModule, type SdkModule } from './sdk-module.ts';
 
 const types = `/** A program with its own address space and open files. */
@@ -53,7 +53,7 @@ export const processType = defineHostType<Process>({
   },
 });
 
-export function createProcessModule(env: SdkEnvironment, stack: ProcessStack): SdkModule {
+export function createProcessModule(env: SdkEnvironment, context: ScriptContext): SdkModule {
   return defineSdkModule({
     name: 'lab/process',
     types,
@@ -76,7 +76,7 @@ export function createProcessModule(env: SdkEnvironment, stack: ProcessStack): S
       current: effect(env, ({ process }) => processType.of(process())),
       run_as: {
         run: (_call, who, body) =>
-          stack.actAs(processType.target(who, 'who'), () => asFunction(body, 'body').call()),
+          context.actAs(processType.target(who, 'who'), () => asFunction(body, 'body').call()),
       },
       fork: effect(env, ({ kernel }, who, name) => {
         const child = kernel.processes.fork(processType.target(who, 'who'), asString(name, 'name'));

@@ -7,6 +7,7 @@ import { createMemoryModule } from './lab-memory.ts';
 import { createOracleModule } from './lab-oracle.ts';
 import { createProcessModule } from './lab-process.ts';
 import { createShellModule } from './lab-shell.ts';
+import { createVmModule } from './lab-vm.ts';
 import { createLibcModule } from './libc.ts';
 import { createErrnoModule } from './linux-errno.ts';
 import { createIdxdModule } from './linux-idxd.ts';
@@ -16,17 +17,19 @@ import { createMdevModule } from './linux-mdev.ts';
 import { createMmModule } from './linux-mm.ts';
 import { createPciModule } from './linux-pci.ts';
 import { createVfioModule } from './linux-vfio.ts';
-import { ProcessStack } from './process-stack.ts';
+import { ScriptContext } from './script-context.ts';
 import type { SdkModule } from './sdk-module.ts';
 import { createUapiIdxdModule } from './uapi-idxd.ts';
 import { createUapiIommufdModule, createUapiVfioModule } from './uapi.ts';
 
 export function createSdkModules(environment: SdkEnvironment): readonly SdkModule[] {
-  const stack = new ProcessStack(environment);
+  const context = new ScriptContext(environment);
   const env: SdkEnvironment = {
-    kernelOf: (actor) => environment.kernelOf(actor),
-    processOf: (actor) => stack.current(actor),
+    kernelOf: (actor) => context.kernelOf(actor),
+    processOf: (actor) => context.processOf(actor),
     onReport: (key, value) => environment.onReport?.(key, value),
+    ...(environment.vms === undefined ? {} : { vms: environment.vms }),
+    context,
   };
   return [
     createErrnoModule(),
@@ -44,8 +47,9 @@ export function createSdkModules(environment: SdkEnvironment): readonly SdkModul
     createUapiIommufdModule(),
     createUapiIdxdModule(),
     createMemoryModule(env),
-    createProcessModule(env, stack),
+    createProcessModule(env, context),
     createShellModule(env),
+    createVmModule(env, context),
     createHwModule(env),
     createOracleModule(env),
   ];

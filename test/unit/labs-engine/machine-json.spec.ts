@@ -117,6 +117,15 @@ describe('machine.json', () => {
       'dsa0: Expected a power of two of at least 4, found 3',
     ],
     [{ ...GOOD, memory: { bytes: 17 * 2 ** 20 + 1 } }, 'Expected a multiple of 1 MiB'],
+    [{ ...GOOD, cpus: 1 }, 'Expected at least 2 with VMs: CPU 0 belongs to the host'],
+    [
+      { ...GOOD, memory: { bytes: '127 MiB' } },
+      'Expected 64 MiB of the memory to be left for the host',
+    ],
+    [
+      { ...GOOD, vms: [{ name: 'vm0', memoryBytes: '33 MiB', cpus: 1 }] },
+      'Expected a multiple of 2 MiB',
+    ],
   ])('refuses what makes no machine', (json, problem) => {
     expect(problems(json).join('\n')).toContain(problem);
   });
@@ -132,6 +141,7 @@ describe('machine.json', () => {
 describe('seeded variants', () => {
   const json = {
     ...GOOD,
+    vms: [],
     cpus: { choices: [1, 2, 3, 4] },
     name: { choices: ['a', 'b', 'c', 'd'] },
   };
