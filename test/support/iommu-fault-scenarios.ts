@@ -471,7 +471,11 @@ const GENERAL_SCENARIOS: readonly FaultScenario[] = [
 ];
 
 /** Host permission table of one page chain; `entry` is what the lowest table says of the page. */
-function permit(unit: TranslatingUnit, requestClass: RequestClass, permission: bigint): number {
+export function permit(
+  unit: TranslatingUnit,
+  requestClass: RequestClass,
+  permission: bigint,
+): number {
   const { tables, bench } = unit;
   const [l4, l3, l2, l1] = [tables.page(), tables.page(), tables.page(), tables.page()] as const;
   const address = unit.output;
