@@ -1,7 +1,11 @@
 /** The checks of every lab by its id, so that a bundle holds them. A test keeps the list complete. */
 import type { Check } from '../src-main/labs-engine/sdk/index.ts';
 import { checks as findTheCapability } from './010-find-the-capability/checks.ts';
+import { checks as firstVdev } from './015-first-vdev/checks.ts';
+import { checks as workQueuesByHand } from './080-work-queues-by-hand/checks.ts';
 
 export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'find-the-capability': findTheCapability,
+  'first-vdev': firstVdev,
+  'work-queues-by-hand': workQueuesByHand,
 };

@@ -70,6 +70,16 @@ export function translateIova(
   }
 }
 
+/** Follows the page tables of a program: four levels from a root in host memory. */
+export function translateFirstStage(
+  memory: PhysicalMemory,
+  root: number,
+  address: number,
+): Translation | undefined {
+  const levels = 4;
+  return walk(memory, { root, levels, isFirst: true, tableAt: (at) => at }, address);
+}
+
 function firstStage(entry: EntryValues, tableAt: TableAddress): Stage {
   const levels = entry.FSPM === FSPM.levels5 ? 5 : 4;
   return { root: Number(entry.FSPTPTR), levels, isFirst: true, tableAt };

@@ -7,6 +7,7 @@ import type { ScriptOutcome } from '../../script/script-runner.ts';
 import type { MachineConfig, PlainData } from '../../sim/index.ts';
 import { VALUE_REPORTED } from '../../spec/events/script.ts';
 import { Device } from './devices.ts';
+import { Program } from './program.ts';
 import { Tables } from './tables.ts';
 import { TraceQuery, type RecordOf } from './trace-query.ts';
 
@@ -73,6 +74,12 @@ export class RunFacts {
     return record === undefined ? undefined : { value: record.values.value, record };
   }
 
+  /** A program that runs at the end, undefined when there is none of this name. */
+  program(name: string): Program | undefined {
+    const state = this.software.get(`process/${name}`);
+    return isPlainObject(state) ? new Program(this.#run.machine.memory, name, state) : undefined;
+  }
+
   /** Bytes of physical memory. */
   memory(address: number, bytes: number): Uint8Array {
     return this.#run.machine.memory.readBytes(address, bytes);
@@ -84,6 +91,6 @@ export class RunFacts {
   }
 }
 
-function isPlainObject(value: PlainData): value is PlainObject {
+function isPlainObject(value: PlainData | undefined): value is PlainObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

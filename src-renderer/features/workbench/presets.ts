@@ -19,8 +19,8 @@ export const PRESETS = {
     tool: 'console',
   },
   'first-vdev': {
-    upper: ['topology', 'vdev', 'sysfs'],
-    lower: ['work-queues', 'counters'],
+    upper: ['pasid-table', 'work-queues', 'topology'],
+    lower: ['page-walk', 'sysfs', 'fault-records'],
     tool: 'console',
   },
   'config-space': {
