@@ -12,17 +12,17 @@ import { defineEvent, type EventField } from './event.ts';
 
 type FieldDeclaration = readonly [type: EventField['type'], title: string];
 
-const wq: FieldDeclaration = ['number', 'Work queue'];
-const pasid: FieldDeclaration = ['pasid', 'PASID'];
-const operation: FieldDeclaration = [{ names: OPERATION_NAMES }, 'Operation'];
-const status: FieldDeclaration = [{ names: STATUS_NAMES }, 'Status'];
-const portal: FieldDeclaration = [{ names: PORTAL_PAGE_NAMES }, 'Portal'];
-const engine: FieldDeclaration = ['number', 'Engine'];
-const address: FieldDeclaration = ['u64', 'Address'];
-const command: FieldDeclaration = [
+const wq = ['number', 'Work queue'] as const satisfies FieldDeclaration;
+const pasid = ['pasid', 'PASID'] as const satisfies FieldDeclaration;
+const operation = [{ names: OPERATION_NAMES }, 'Operation'] as const satisfies FieldDeclaration;
+const status = [{ names: STATUS_NAMES }, 'Status'] as const satisfies FieldDeclaration;
+const portal = [{ names: PORTAL_PAGE_NAMES }, 'Portal'] as const satisfies FieldDeclaration;
+const engine = ['number', 'Engine'] as const satisfies FieldDeclaration;
+const address = ['u64', 'Address'] as const satisfies FieldDeclaration;
+const command = [
   { names: Object.fromEntries(COMMANDS.map((c) => [c.code, c.title])) },
   'Command',
-];
+] as const satisfies FieldDeclaration;
 
 export const DESCRIPTOR_ENQUEUED = defineEvent('dsa.descriptor.enqueued', {
   title: 'Descriptor enqueued',
