@@ -30,6 +30,8 @@
  * | `vfio/container/<n>`, `vfio/group/<n>`, `vfio/device/<name>` | states of the descriptor state machine, DMA ranges |
  * | `iommufd/<n>/<id>` | an object of an open /dev/iommu |
  * | `idxd/<dev>`, `idxd/<dev>/wq<n>`, `idxd/<dev>/group<n>` | configuration as the driver holds it |
+ * | `ice/<dev>`, `ice/<dev>/qp<n>` | adapter; owner and PASID of a queue pair |
+ * | `qat/<dev>`, `qat/<dev>/rp<n>` | accelerator; owner, service and PASID of a ring pair |
  * | `ims/<dev>/<n>` | interrupt message store entry: interrupt, PASID |
  * | `vdev/<uuid>` | composition: queue, default PASID, state, vectors, configuration space and BAR0 as hexadecimal |
  *
@@ -48,6 +50,7 @@ import { DeviceNodes } from './core/files.ts';
 import { Sysfs } from './core/sysfs.ts';
 import { AuxDomains } from './iommu/aux-domain.ts';
 import { Idxd } from './idxd/idxd.ts';
+import { Ice } from './ice/ice.ts';
 import { DmaApi } from './iommu/dma.ts';
 import { IntelIommu } from './iommu/intel/intel-iommu.ts';
 import { IommuUnit } from './iommu/intel/unit.ts';
@@ -67,12 +70,19 @@ import { Io } from './pci/io.ts';
 import { PciIov } from './pci/iov.ts';
 import { Msix } from './pci/msix.ts';
 import { Pci, type PciDriver } from './pci/pci.ts';
+import { Qat } from './qat/qat.ts';
 import { SystemCalls } from './uapi/system-calls.ts';
 import { createVfioMdev } from './vfio/vfio-mdev.ts';
 import { createVfioPciDriver } from './vfio/vfio-pci.ts';
 import { Vfio } from './vfio/vfio.ts';
 
 export type { KernelOptions, KernelProfile, KernelRole } from './core/core.ts';
+
+/** A driver that is loaded on request. */
+interface KernelModule {
+  load(): number;
+  unload(): void;
+}
 
 export class Kernel {
   readonly core: Core;
@@ -97,11 +107,14 @@ export class Kernel {
   readonly mdev: Mdev;
   readonly vfio: Vfio;
   readonly iommufd: Iommufd;
-  /** Loaded by `modprobe('idxd')` or the `modules` parameter. */
+  /** Loaded by `modprobe` or the `modules` parameter: `idxd`, `ice`, `qat_4xxx`. */
   readonly idxd: Idxd;
+  readonly ice: Ice;
+  readonly qat: Qat;
   /** Bound on request only: `kernel.pci.bind(dev, kernel.vfioPci)`. */
   readonly vfioPci: PciDriver;
   readonly calls: SystemCalls;
+  readonly #modules: Readonly<Record<string, KernelModule>>;
 
   constructor(options: KernelOptions) {
     const core = new Core(options);
@@ -159,6 +172,9 @@ export class Kernel {
       bypass: this.bypass,
     });
     this.idxd = new Idxd(this);
+    this.ice = new Ice(this);
+    this.qat = new Qat(this);
+    this.#modules = { idxd: this.idxd, ice: this.ice, qat_4xxx: this.qat };
     this.calls = new SystemCalls({
       core,
       nodes: this.nodes,
@@ -177,17 +193,15 @@ export class Kernel {
 
   /** Loads a driver module: 0, or -ENOENT when there is none of this name. */
   modprobe(name: string): number {
-    return this.core.call('modprobe', [name], () => (name === 'idxd' ? this.idxd.load() : -ENOENT));
+    return this.core.call('modprobe', [name], () => this.#modules[name]?.load() ?? -ENOENT);
   }
 
   /** Unloads a module; what it made goes with it. */
   rmmod(name: string): number {
     return this.core.call('rmmod', [name], () => {
-      if (name !== 'idxd') {
-        return -ENOENT;
-      }
-      this.idxd.unload();
-      return 0;
+      const module = this.#modules[name];
+      module?.unload();
+      return module === undefined ? -ENOENT : 0;
     });
   }
 

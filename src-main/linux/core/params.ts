@@ -22,7 +22,7 @@ export interface KernelParams {
   readonly dma_entry_limit: number;
   /** PCI names of devices that sit behind a path without snoop control. */
   readonly noncoherent_devices: readonly string[];
-  /** Drivers that are loaded at boot, as `modprobe` would: `idxd`. */
+  /** Drivers that are loaded at boot, as `modprobe` would: `idxd`, `ice`, `qat_4xxx`. */
   readonly modules: readonly string[];
   /** `idxd.sva`: the accelerator's driver uses PASIDs. */
   readonly idxd_sva: boolean;

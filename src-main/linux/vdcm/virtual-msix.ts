@@ -3,6 +3,7 @@
  * vector is the one thing that has an effect. PCIe Base, "MSI-X Capability and Table Structures".
  */
 import { MsiXTableEntry } from '../../spec/pcie/msi-x.ts';
+import type { RegisterTable } from './register-tables.ts';
 
 export interface VirtualMsixHooks {
   onMask(entry: number, isMasked: boolean): void;
@@ -12,6 +13,7 @@ export interface VirtualMsixHooks {
 const WORDS = MsiXTableEntry.words;
 const CONTROL_WORD = 3;
 const VECTORS_PER_WORD = 32;
+const VECTORS_PER_QUADWORD = 64;
 
 export class VirtualMsix {
   readonly vectors: number;
@@ -25,12 +27,22 @@ export class VirtualMsix {
     this.reset();
   }
 
-  get tableBytes(): number {
-    return this.#words.length * 4;
-  }
-
-  get pendingBytes(): number {
-    return Math.ceil(this.vectors / 64) * 8;
+  /** Both tables, at their places in the registers. */
+  tables(table: number, pending: number): readonly RegisterTable[] {
+    return [
+      {
+        at: table,
+        bytes: this.#words.length * 4,
+        read: (word) => this.#words[word] ?? 0,
+        write: (word, value, mask) => this.#write(word, value, mask),
+      },
+      {
+        at: pending,
+        bytes: Math.ceil(this.vectors / VECTORS_PER_QUADWORD) * 8,
+        read: (word) => this.#pending(word),
+        write: () => {},
+      },
+    ];
   }
 
   isMasked(entry: number): boolean {
@@ -43,12 +55,16 @@ export class VirtualMsix {
     this.#words[at] = ((this.#words[at] ?? 0) & ~1) >>> 0;
   }
 
-  readTable(word: number): number {
-    return this.#words[word] ?? 0;
+  /** As after a function level reset: everything masked. */
+  reset(): void {
+    this.#words.fill(0);
+    for (let entry = 0; entry < this.vectors; entry++) {
+      this.#words[entry * WORDS + CONTROL_WORD] = 1;
+    }
   }
 
   /** `mask`: the bits that the access covers. */
-  writeTable(word: number, value: number, mask: number): void {
+  #write(word: number, value: number, mask: number): void {
     const before = this.#words[word] ?? 0;
     const isControl = word % WORDS === CONTROL_WORD;
     const covered = isControl ? mask & 1 : mask;
@@ -59,7 +75,7 @@ export class VirtualMsix {
     }
   }
 
-  readPending(word: number): number {
+  #pending(word: number): number {
     let bits = 0;
     for (let i = 0; i < VECTORS_PER_WORD; i++) {
       const entry = word * VECTORS_PER_WORD + i;
@@ -68,13 +84,5 @@ export class VirtualMsix {
       }
     }
     return bits;
-  }
-
-  /** As after a function level reset: everything masked. */
-  reset(): void {
-    this.#words.fill(0);
-    for (let entry = 0; entry < this.vectors; entry++) {
-      this.#words[entry * WORDS + CONTROL_WORD] = 1;
-    }
   }
 }

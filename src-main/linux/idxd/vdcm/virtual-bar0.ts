@@ -127,18 +127,7 @@ export class VirtualBar0 {
         read: (word) => this.wq.read(word),
         write: (word, value, mask) => this.wq.write(word, value, mask),
       },
-      {
-        at: VDEV.msixTable,
-        bytes: this.msix.tableBytes,
-        read: (word) => this.msix.readTable(word),
-        write: (word, value, mask) => this.msix.writeTable(word, value, mask),
-      },
-      {
-        at: VDEV.pendingBits,
-        bytes: this.msix.pendingBytes,
-        read: (word) => this.msix.readPending(word),
-        write: () => {},
-      },
+      ...this.msix.tables(VDEV.msixTable, VDEV.pendingBits),
     ]);
   }
 
