@@ -44,6 +44,8 @@ export class VdevInterrupts implements IrqSetTarget {
   readonly #others: DeviceIrqs;
   /** Handles by vector. */
   readonly #handles = new Map<number, number>();
+  /** Interrupts by vector that code of a learner allocated. */
+  readonly #adopted = new Map<number, number>();
   #isFirstPending = false;
 
   constructor(options: VdevInterruptsOptions) {
@@ -84,6 +86,7 @@ export class VdevInterrupts implements IrqSetTarget {
   }
 
   disable(): number {
+    [...this.#adopted.keys()].forEach((vector) => this.adopt(vector, null));
     this.#first.disable();
     return this.#others.disable();
   }
@@ -101,7 +104,46 @@ export class VdevInterrupts implements IrqSetTarget {
 
   /** Vectors that are installed. */
   get installed(): readonly number[] {
-    return [...(this.#first.eventfd(0) === null ? [] : [0]), ...this.#others.installed];
+    return [...(this.#first.eventfd(0) === null ? [] : [0]), ...this.#installedOthers];
+  }
+
+  // ---- for code that handles SET_IRQS itself --------------------------------------------------------------------------
+
+  /** The eventfd of vector 0, which the VDCM signals; null for none. */
+  setFirst(eventfd: EventfdFile | null): void {
+    this.#first.setEventfds(0, [eventfd]);
+    if (eventfd !== null) {
+      this.#options.onInstalled(0);
+    }
+  }
+
+  /**
+   * An interrupt with an entry of the message store stands behind a vector from now on, null: none does. The guest may ask
+   * for its handle. 0 or an error number.
+   */
+  adopt(vector: number, irq: number | null): number {
+    if (vector < 1 || vector >= this.count) {
+      return -EINVAL;
+    }
+    const { ims } = this.#options;
+    const known = this.#adopted.get(vector);
+    if (known !== undefined) {
+      this.#adopted.delete(vector);
+      this.#dropHandle(vector, known);
+    }
+    if (irq === null) {
+      return 0;
+    }
+    if (ims === null || ims.indexOf(irq) < 0) {
+      return -EINVAL;
+    }
+    const handle = this.#requestHandle(vector, irq);
+    if (handle < 0) {
+      return handle;
+    }
+    this.#adopted.set(vector, irq);
+    this.#options.onInstalled(vector);
+    return 0;
   }
 
   // ---- for the VDEV --------------------------------------------------------------------------------------------------
@@ -116,7 +158,7 @@ export class VdevInterrupts implements IrqSetTarget {
   }
 
   isPending(entry: number): boolean {
-    const irq = this.#others.irqOf(entry);
+    const irq = this.#irqOf(entry);
     const { ims } = this.#options;
     return entry === 0 ? this.#isFirstPending : irq !== undefined && ims?.isPending(irq) === true;
   }
@@ -130,7 +172,7 @@ export class VdevInterrupts implements IrqSetTarget {
       }
       return;
     }
-    const irq = this.#others.irqOf(entry);
+    const irq = this.#irqOf(entry);
     const { ims } = this.#options;
     if (irq !== undefined && ims !== null) {
       const index = ims.indexOf(irq);
@@ -144,15 +186,15 @@ export class VdevInterrupts implements IrqSetTarget {
 
   /** Writes the permission of a vector into its entry: the guest's PASID translated, or the default one. */
   applyPermission(entry: number): number {
-    const irq = this.#others.irqOf(entry);
+    const irq = this.#irqOf(entry);
     return irq === undefined ? 0 : this.#bindEntry(entry, irq);
   }
 
   /** While the device is reset no completion gets through. */
   silence(): void {
     const { ims } = this.#options;
-    for (const entry of this.#others.installed) {
-      const irq = this.#others.irqOf(entry);
+    for (const entry of this.#installedOthers) {
+      const irq = this.#irqOf(entry);
       if (irq !== undefined && ims !== null) {
         ims.irq_set_auxdata(irq, ims.pasidOf(irq), true);
         ims.mask(ims.indexOf(irq));
@@ -163,7 +205,7 @@ export class VdevInterrupts implements IrqSetTarget {
 
   /** After the reset: permissions and masks as the virtual tables say now. */
   restore(): void {
-    for (const entry of this.#others.installed) {
+    for (const entry of this.#installedOthers) {
       this.applyPermission(entry);
       this.setMasked(entry, this.#options.isMasked(entry));
     }
@@ -193,11 +235,23 @@ export class VdevInterrupts implements IrqSetTarget {
   }
 
   #release(vector: number, irq: number): void {
+    this.#dropHandle(vector, irq);
+    this.#options.ims?.ims_free_irq(irq);
+  }
+
+  #dropHandle(vector: number, irq: number): void {
     const { ims } = this.#options;
     if (ims !== null && this.#handles.delete(vector)) {
       this.#options.willRelease(vector, ims.indexOf(irq));
     }
-    ims?.ims_free_irq(irq);
+  }
+
+  get #installedOthers(): readonly number[] {
+    return [...this.#others.installed, ...this.#adopted.keys()];
+  }
+
+  #irqOf(entry: number): number | undefined {
+    return this.#adopted.get(entry) ?? this.#others.irqOf(entry);
   }
 
   #bindEntry(entry: number, irq: number): number {

@@ -139,8 +139,8 @@ function accessOps(op: (name: string) => GuestFunction | undefined): Partial<Mde
     set('write', (mdev, bytes, at) => returnCode(write, mdevType.of(mdev), bytes, at));
   }
   if (ioctl !== undefined) {
-    set('ioctl', (mdev, command, argument) =>
-      returnCode(ioctl, mdevType.of(mdev), command, ioctlArgumentOf(argument)),
+    set('ioctl', (mdev, command, argument, caller) =>
+      returnCode(ioctl, mdevType.of(mdev), command, ioctlArgumentOf(argument, caller)),
     );
   }
   if (mmap !== undefined) {

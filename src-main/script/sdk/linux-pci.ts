@@ -174,11 +174,39 @@ function translationFunctions(env: SdkEnvironment): Functions {
   };
 }
 
+function virtualFunctions(env: SdkEnvironment): Functions {
+  return {
+    pci_enable_sriov: effect(env, ({ kernel }, dev, count) =>
+      kernel.iov.pci_enable_sriov(pciDevType.target(dev, 'dev'), asInteger(count, 'nr_virtfn')),
+    ),
+    pci_disable_sriov: effect(env, ({ kernel }, dev) =>
+      kernel.iov.pci_disable_sriov(pciDevType.target(dev, 'dev')),
+    ),
+    pci_num_vf: query(env, ({ kernel }, dev) =>
+      kernel.iov.pci_num_vf(pciDevType.target(dev, 'dev')),
+    ),
+    pci_sriov_get_totalvfs: query(env, ({ kernel }, dev) =>
+      kernel.iov.pci_sriov_get_totalvfs(pciDevType.target(dev, 'dev')),
+    ),
+    pci_physfn: query(env, ({ kernel }, dev) =>
+      pciDevType.of(kernel.iov.pci_physfn(pciDevType.target(dev, 'dev'))),
+    ),
+    pci_iov_vf_id: query(env, ({ kernel }, dev) =>
+      kernel.iov.pci_iov_vf_id(pciDevType.target(dev, 'dev')),
+    ),
+  };
+}
+
 export function createPciModule(env: SdkEnvironment): SdkModule {
   return defineSdkModule({
     name: 'linux/pci',
     types: PCI_TYPES,
     constants: { ...PCI_REGS },
-    functions: { ...deviceFunctions(env), ...configFunctions(env), ...translationFunctions(env) },
+    functions: {
+      ...deviceFunctions(env),
+      ...configFunctions(env),
+      ...translationFunctions(env),
+      ...virtualFunctions(env),
+    },
   });
 }

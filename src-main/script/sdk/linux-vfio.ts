@@ -27,12 +27,12 @@ import {
   optional,
 } from './arguments.ts';
 import { structureBytes, structureMembers } from './c-structures.ts';
-import { effect, pure, query, type BoundCall, type SdkEnvironment } from './environment.ts';
+import { effect, pure, query, type SdkEnvironment } from './environment.ts';
+import { eventfdType } from './eventfd-handle.ts';
 import { deviceOf, handleOr, vfioDeviceType } from './handles.ts';
 import { asAddress, toReturnCode } from './numbers.ts';
 import {
   ArgumentError,
-  defineHostType,
   defineSdkModule,
   type GuestFunction,
   type HostFunctionSpec,
@@ -41,16 +41,15 @@ import {
   type SdkModule,
 } from './sdk-module.ts';
 import { VFIO_TYPES } from './types/linux-vfio.ts';
-import { ioctlArgumentOf, transferOf, userBufferOf } from './user-argument-handle.ts';
+import {
+  ioctlArgumentOf,
+  transferOf,
+  userArgumentType,
+  userBufferOf,
+} from './user-argument-handle.ts';
 import { vmAreaType } from './vm-area-handle.ts';
 
 type Functions = Record<string, HostFunctionSpec>;
-
-/** `struct eventfd_ctx`: what a driver signals. */
-const eventfdType = defineHostType<EventfdFile>({
-  name: 'struct eventfd_ctx',
-  properties: { name: { get: (file) => file.name }, count: { get: (file) => file.count } },
-});
 
 // ---- operations ------------------------------------------------------------------------------------------------------
 
@@ -114,8 +113,8 @@ function accessOps(op: (name: string) => GuestFunction | undefined): Partial<Vfi
     set('write', (vdev, bytes, at) => toReturnCode(write.call(of(vdev), bytes, at)));
   }
   if (ioctl !== undefined) {
-    set('ioctl', (vdev, command, argument) =>
-      toReturnCode(ioctl.call(of(vdev), command, ioctlArgumentOf(argument))),
+    set('ioctl', (vdev, command, argument, caller) =>
+      toReturnCode(ioctl.call(of(vdev), command, ioctlArgumentOf(argument, caller))),
     );
   }
   if (mmap !== undefined) {
@@ -218,9 +217,10 @@ function requestFunctions(env: SdkEnvironment): Functions {
     vfio_pci_get_irq_info: effect(env, (_bound, argument, irqs) =>
       getIrqInfo(userBufferOf(argument, 'argument'), irqsOf(irqs)),
     ),
-    vfio_pci_set_irqs: effect(env, (bound: BoundCall, argument, irqs) =>
-      setIrqs(userBufferOf(argument, 'argument'), irqTargetsOf(irqs), bound.process()),
-    ),
+    vfio_pci_set_irqs: effect(env, (_bound, argument, irqs) => {
+      const { bytes, caller } = userArgumentType.target(argument, 'argument');
+      return setIrqs(bytes, irqTargetsOf(irqs), caller);
+    }),
     eventfd_signal: effect(env, (_bound, file) => {
       eventfdType.target(file, 'ctx').signal('signalled by the driver');
     }),

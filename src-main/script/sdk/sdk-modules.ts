@@ -13,9 +13,12 @@ import { createErrnoModule } from './linux-errno.ts';
 import { createIdxdModule } from './linux-idxd.ts';
 import { createIoasidModule } from './linux-ioasid.ts';
 import { createIommuModule } from './linux-iommu.ts';
+import { createIrqModule } from './linux-irq.ts';
 import { createMdevModule } from './linux-mdev.ts';
 import { createMmModule } from './linux-mm.ts';
 import { createPciModule } from './linux-pci.ts';
+import { createSvaModule } from './linux-sva.ts';
+import { createVdcmModule } from './linux-vdcm.ts';
 import { createVfioModule } from './linux-vfio.ts';
 import { ScriptContext } from './script-context.ts';
 import type { SdkModule } from './sdk-module.ts';
@@ -36,10 +39,13 @@ export function createSdkModules(environment: SdkEnvironment): readonly SdkModul
     createPciModule(env),
     createIommuModule(env),
     createIoasidModule(env),
+    createIrqModule(env),
+    createSvaModule(env),
     createMdevModule(env),
     createVfioModule(env),
     createMmModule(env),
     createIdxdModule(env),
+    createVdcmModule(env),
     createIoModule(env),
     createEnqcmdModule(env),
     createLibcModule(env),

@@ -1,11 +1,13 @@
 /** What a learner's driver sees of user memory: the argument of an ioctl, and the bytes of reads. */
-import type { IoctlArgument } from '../../linux/core/files.ts';
+import type { Caller, IoctlArgument } from '../../linux/core/files.ts';
 import { EFAULT } from '../../linux/errno.ts';
 import { ArgumentError, defineHostType, type ScriptValue } from './sdk-module.ts';
 
 /** The buffer that the third argument of an ioctl points to. */
-export interface UserBuffer {
+interface UserBuffer {
   readonly bytes: Uint8Array;
+  /** The process that asks: file descriptors in the buffer are its own. */
+  readonly caller: Caller;
 }
 
 export const userArgumentType = defineHostType<UserBuffer>({
@@ -14,8 +16,8 @@ export const userArgumentType = defineHostType<UserBuffer>({
 });
 
 /** Numbers and strings pass as they are; a pointer becomes an object for copy_from_user() and its kin. */
-export function ioctlArgumentOf(argument: IoctlArgument): ScriptValue {
-  return typeof argument === 'object' ? userArgumentType.of({ bytes: argument }) : argument;
+export function ioctlArgumentOf(argument: IoctlArgument, caller: Caller): ScriptValue {
+  return typeof argument === 'object' ? userArgumentType.of({ bytes: argument, caller }) : argument;
 }
 
 export function userBufferOf(value: ScriptValue, argument: string): Uint8Array {

@@ -17,6 +17,8 @@ import type { Ioasids } from '../../iommu/ioasid.ts';
 import type { IrqBypass } from '../../irq/irq-bypass.ts';
 import type { Irqs } from '../../irq/irq.ts';
 import type { MdevDevice } from '../../mdev/mdev-device.ts';
+import { PCI_REGS } from '../../pci/pci-regs.ts';
+import type { IrqSetRequest } from '../../vfio/irq-set.ts';
 import type { Vfio } from '../../vfio/vfio.ts';
 import { VFIO_FLAGS as F } from '../../../spec/vfio/ioctl-numbers.ts';
 import { VdevInterrupts } from '../../vdcm/vdev-interrupts.ts';
@@ -54,6 +56,15 @@ const STATE_NAMES: Readonly<Record<number, string>> = {
   [DEVICE_STATE.halted]: 'halted',
 };
 const BAR = { registers: 0, portals: 2 } as const;
+/** What VFIO_DEVICE_SET_IRQS says when a user is done with all vectors. */
+const DISABLE_MSIX: IrqSetRequest = {
+  index: F.VFIO_PCI_MSIX_IRQ_INDEX,
+  start: 0,
+  count: 0,
+  flags: F.VFIO_IRQ_SET_DATA_NONE | F.VFIO_IRQ_SET_ACTION_TRIGGER,
+  which: [],
+  eventfds: [],
+};
 const RW = F.VFIO_REGION_INFO_FLAG_READ | F.VFIO_REGION_INFO_FLAG_WRITE;
 
 export class IdxdVdev extends VirtualDevice implements CommandTarget {
@@ -89,7 +100,7 @@ export class IdxdVdev extends VirtualDevice implements CommandTarget {
       onFree: (pasid) => this.#pasidFreed(pasid),
     });
     this.config = new VirtualConfig(vdevConfigSpace(idxd.dev), {
-      onBusMasterCleared: () => this.#busMasterCleared(),
+      onBusMasterCleared: () => this.reportConfigurationChange(),
       onFunctionReset: () => this.startReset(true),
     });
     this.bar0 = new VirtualBar0(core, idxd, wq, {
@@ -127,6 +138,7 @@ export class IdxdVdev extends VirtualDevice implements CommandTarget {
       this.#stop('abort');
     }
     this.interrupts.request.disable();
+    this.#hooks.run('set_irqs', this, DISABLE_MSIX);
     this.interrupts.disable();
     if (this.core.defends('reset-on-close')) {
       this.bar0.reset(true);
@@ -186,6 +198,12 @@ export class IdxdVdev extends VirtualDevice implements CommandTarget {
     return this.bar0.msix.isMasked(vector);
   }
 
+  /** As configuration space says, whoever plays it. */
+  get isBusMaster(): boolean {
+    const command = this.#hooks.run('cfg_read', this, PCI_REGS.PCI_COMMAND, 2);
+    return (Number(command) & PCI_REGS.PCI_COMMAND_MASTER) !== 0;
+  }
+
   // ---- errors --------------------------------------------------------------------------------------------------------
 
   /** The first error is kept; a later one only sets Overflow. Vector 0 when the guest enabled it. */
@@ -214,6 +232,27 @@ export class IdxdVdev extends VirtualDevice implements CommandTarget {
         ? { ...error, wq: 0, wqHigh: 0, pasid: Math.max(0, guest) }
         : { code: error.code, wqValid: 1, wq: 0 },
     );
+  }
+
+  /**
+   * Software error 51h: bus mastering went away while the device is enabled. It halts until a function level reset. In any
+   * other state nothing happens.
+   */
+  reportConfigurationChange(): void {
+    const { registers } = this.bar0;
+    if (registers.state !== DEVICE_STATE.enabled) {
+      return;
+    }
+    const before = this.state;
+    this.#stop('abort');
+    registers.state = DEVICE_STATE.halted;
+    registers.file.set('GENSTS', 'resetType', HALT_RESET.functionLevel);
+    this.reportError({ code: DEVICE_ERROR.configurationChange });
+    if (registers.file.get('GENCTRL', 'haltInterrupt') === 1) {
+      registers.file.set('INTCAUSE', 'halt', 1);
+      this.interrupts.raiseFirst('halt');
+    }
+    this.#changed(before);
   }
 
   protected describe(): VdevDescription {
@@ -257,24 +296,6 @@ export class IdxdVdev extends VirtualDevice implements CommandTarget {
     if (interrupt === 1) {
       file.set('INTCAUSE', 'command', 1);
       this.interrupts.raiseFirst('command complete');
-    }
-    this.#changed(before);
-  }
-
-  /** Software error 51h: an illegal change of configuration space halts the device until a function level reset. */
-  #busMasterCleared(): void {
-    const { registers } = this.bar0;
-    if (registers.state !== DEVICE_STATE.enabled) {
-      return;
-    }
-    const before = this.state;
-    this.#stop('abort');
-    registers.state = DEVICE_STATE.halted;
-    registers.file.set('GENSTS', 'resetType', HALT_RESET.functionLevel);
-    this.reportError({ code: DEVICE_ERROR.configurationChange });
-    if (registers.file.get('GENCTRL', 'haltInterrupt') === 1) {
-      registers.file.set('INTCAUSE', 'halt', 1);
-      this.interrupts.raiseFirst('halt');
     }
     this.#changed(before);
   }

@@ -27,6 +27,8 @@ export interface CommandTarget {
   readonly bar0: VirtualBar0;
   readonly pasids: VdevPasids;
   readonly interrupts: VdevInterrupts;
+  /** Bus mastering, as the guest's configuration space has it. */
+  readonly isBusMaster: boolean;
   /** Virtual reset of the whole device, by whoever does it. */
   startReset(isFull: boolean): void;
   /** What is left to do when the checks of Enable WQ passed, by whoever does it: 0 or an error code. */
@@ -88,11 +90,11 @@ export function stopQueue(target: CommandTarget, way: 'drain' | 'abort'): void {
 
 // ---- commands --------------------------------------------------------------------------------------------------------
 
-function enableDevice({ config, bar0 }: CommandTarget): VirtualCommandResult {
+function enableDevice({ config, bar0, isBusMaster }: CommandTarget): VirtualCommandResult {
   if (bar0.registers.state !== DEVICE_STATE.disabled) {
     return failed(E.deviceNotDisabled);
   }
-  if (!config.isBusMaster) {
+  if (!isBusMaster) {
     return failed(E.busMasterOff);
   }
   const isConsistent =

@@ -150,5 +150,22 @@ export declare function pci_disable_ats(dev: pci_dev): void;
 /** Invalidations the function can queue, or -EINVAL. */
 export declare function pci_ats_queue_depth(dev: pci_dev): number;
 
+/**
+ * Turns virtual functions on: each is a function of its own with a Requester ID, configuration space and BARs.
+ * @returns 0; -ENOSYS without SR-IOV; -EINVAL for more than there can be, or while some exist; -ENOMEM when their Requester
+ * IDs do not fit on the bus
+ */
+export declare function pci_enable_sriov(dev: pci_dev, nr_virtfn: number): number;
+/** Turns all virtual functions off. */
+export declare function pci_disable_sriov(dev: pci_dev): void;
+/** Virtual functions that are on. */
+export declare function pci_num_vf(dev: pci_dev): number;
+/** Virtual functions that there can be; 0 without SR-IOV. */
+export declare function pci_sriov_get_totalvfs(dev: pci_dev): number;
+/** The physical function of a virtual one; another function itself. */
+export declare function pci_physfn(dev: pci_dev): pci_dev;
+/** Number of a virtual function from 0, or -EINVAL. */
+export declare function pci_iov_vf_id(dev: pci_dev): number;
+
 ${constants}
 `;

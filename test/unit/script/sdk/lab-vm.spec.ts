@@ -1,25 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { dsaDevice, uuidOf } from '../../../support/linux-idxd.ts';
 import { reportsOf, runScript } from '../../../support/linux-script.ts';
+import { CREATE_VDEV, PLUG_VDEV, VDEV_UUID, vdevMachine } from '../../../support/vdev-script.ts';
 
-const MIB = 2 ** 20;
 const PROFILES = ['kvmforum2019', 'iommufd'] as const;
-const UUID = uuidOf(1);
-
-const machine = (profile: (typeof PROFILES)[number] = 'iommufd') => ({
-  profile,
-  memory: { bytes: 512 * MIB },
-  cpus: 4,
-  devices: [dsaDevice({ wqs: 2 })],
-  vms: [
-    { name: 'vm0', memoryBytes: 40 * MIB, cpus: 1 },
-    { name: 'vm1', memoryBytes: 40 * MIB, cpus: 2 },
-  ],
-  params: { modules: ['idxd'] },
-});
+const UUID = VDEV_UUID;
 
 const IMPORTS = `
-import { echo } from 'lab/shell';
 import { pci_devices, pci_enable_device, pci_resource_start } from 'linux/pci';
 import { idxd_from_pci, idxd_submit_desc } from 'linux/idxd';
 import { start_vm, find_vm, plug, boot, run_in, exits_during, exit_counts, reset_vm, shutdown_vm, kill_vm,
@@ -31,23 +17,7 @@ import { report, state_keys } from 'lab/oracle';
 import { current, run_as, spawn } from 'lab/process';
 `;
 
-/** A dedicated queue for VMs, and a VM with it; the guest has its own driver of the device. */
-const GUEST = `${IMPORTS}
-const DSA = '/sys/bus/dsa/devices/';
-function queue(type: string): void {
-  const settings = { group_id: 0, size: 16, mode: 'dedicated', type, name: type, priority: 10 };
-  for (const [file, text] of Object.entries(settings)) echo(text, DSA + 'wq0.0/' + file);
-  echo('dsa0', '/sys/bus/dsa/drivers/idxd/bind');
-  echo('wq0.0', '/sys/bus/dsa/drivers/dsa/bind');
-}
-echo(0, DSA + 'engine0.0/group_id');
-queue('mdev');
-const TYPE = '/sys/bus/pci/devices/0000:6a:01.0/mdev_supported_types/idxd-dsa-1dwq-v1/';
-echo('${UUID}', TYPE + 'create');
-const vm = start_vm('vm0');
-const vdev = plug(vm, '${UUID}');
-if (typeof vdev === 'number') throw new Error('plug: ' + vdev);
-`;
+const GUEST = `${IMPORTS}${CREATE_VDEV}${PLUG_VDEV}`;
 
 describe.each(PROFILES)('lab/vm, %s', (profile) => {
   it('runs code in a guest that finds its VDEV and works on it with no exit', () => {
@@ -77,7 +47,7 @@ run_in(vm, () => {
 report('slow', (exit_counts(vm)['I/O instruction'] ?? 0) > 100 && vdev.exits > 100);
 report('sum', Object.values(exit_counts(vm)).reduce((a, b) => a + b) === vm.exits);
 `,
-      machine(profile),
+      vdevMachine(profile),
     );
     expect(reports).toEqual({
       before: false,
@@ -106,7 +76,7 @@ report('guest', run_in(vm, () => {
 }));
 report('again', current().name);
 `,
-      machine(),
+      vdevMachine(),
     );
     expect(reports).toEqual({ host: 'app', guest: 'root tenant root', again: 'app' });
   });
@@ -114,6 +84,7 @@ report('again', current().name);
   it('runs the operations of a host driver on the host, although a guest set them off', () => {
     const run = runScript(
       `${IMPORTS}
+import { echo } from 'lab/shell';
 import { vfio_alloc_device, vfio_register_emulated_iommu_dev, vfio_pci_get_info, vfio_pci_get_region_info,
   vfio_pci_get_irq_info, VFIO_PCI_OFFSET_TO_INDEX, VFIO_PCI_OFFSET_IN_REGION } from 'linux/vfio';
 import { mdev_register_driver, mdev_register_parent } from 'linux/mdev';
@@ -153,7 +124,7 @@ boot(vm);
 report('seen', run_in(vm, () => pci_devices().map((d) => d.name + ' ' + console.hex(d.device)).join()));
 report('hosts', [...new Set(hosts)].join());
 `,
-      { ...machine(), params: {} },
+      { ...vdevMachine(), params: {} },
     );
     expect(run.outcome).toEqual({ kind: 'finished' });
     expect(run.reports).toEqual({ seen: '0000:00:03.0 0x1234', hosts: 'app 0000:6a:01.0' });
@@ -161,7 +132,7 @@ report('hosts', [...new Set(hosts)].join());
 
   it('names what is wrong with a VM', () => {
     const failure = (source: string): string => {
-      const { outcome } = runScript(`${GUEST}${source}`, machine());
+      const { outcome } = runScript(`${GUEST}${source}`, vdevMachine());
       return outcome.kind === 'failed'
         ? outcome.error.message.replace('Error: ', '')
         : outcome.kind;
@@ -189,7 +160,7 @@ reset_vm(other);
 kill_vm(other);
 report('keys', state_keys('vm/').length);
 `,
-      machine(),
+      vdevMachine(),
     );
     expect(reports).toMatchObject({
       found: true,
@@ -224,7 +195,7 @@ report('unmapped', submit(7));
 report('missed', missed.join());
 report('exits', exit_counts(vm)['ENQCMDS PASID translation failure'] ?? 0);
 `,
-      machine(),
+      vdevMachine(),
     );
     expect(reports).toEqual({
       map: 0,
