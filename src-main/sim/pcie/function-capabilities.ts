@@ -3,6 +3,8 @@
  * behaviour of the standard capabilities: PASID, ATS, PRI, MSI-X, virtual channels, function level reset. PCIe Base,
  * "Capability Structures".
  *
+ * Errors of requests show in the status register alone: nothing is reported through AER.
+ *
  * Works with any function that places the capabilities under their usual names; absent ones read as off.
  */
 import type { RegisterWrite } from '../core/register-file.ts';
@@ -10,6 +12,7 @@ import type { Trace } from '../core/trace.ts';
 import { BAR_PLACED, CAPABILITY_SWITCHED } from '../../spec/events/pcie.ts';
 import type { ConfigSpace } from './config-space.ts';
 import type { InterruptTable } from './interrupt-table.ts';
+import { COMPLETION, type CompletionStatus } from './ports.ts';
 
 /** Enables whose change while a device works is a mistake on many devices. */
 export type SwitchName = 'busMaster' | 'pasid' | 'ats' | 'pri';
@@ -111,6 +114,15 @@ export class FunctionCapabilities {
   failPageRequests(): void {
     this.#config.set('PRI_STATUS', 'RF', 1);
     this.isPriEnabled = false;
+  }
+
+  /** A request of the function was not completed: software finds it in the status register. */
+  noteRefusal(status: CompletionStatus): void {
+    if (status === COMPLETION.unsupportedRequest) {
+      this.#config.set('STATUS', 'RMA', 1);
+    } else if (status === COMPLETION.completerAbort) {
+      this.#config.set('STATUS', 'RTA', 1);
+    }
   }
 
   reportUnexpectedGroup(): void {

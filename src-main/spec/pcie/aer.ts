@@ -1,6 +1,6 @@
 /**
  * Advanced error reporting extended capability. PCIe Base, "Advanced Error Reporting Extended Capability". The registers
- * store and clear as specified; the lab's fabric raises only few of the errors.
+ * store and clear as specified. Not modelled: reporting; refused requests show in the status register of the function.
  */
 import { bit, bits, type FieldSpec } from '../../bits/field.ts';
 import { defineRegister, type Register } from '../../bits/register-block.ts';

@@ -1,4 +1,8 @@
-/** Power management capability. PCIe Base, "PCI Power Management Capability Structure". D1, D2 and PME are not modelled. */
+/**
+ * Power management capability. PCIe Base, "PCI Power Management Capability Structure".
+ *
+ * Not modelled: D1, D2, PME, and what D3hot means: the state is stored, functions stay awake.
+ */
 import { bit, bits } from '../../bits/field.ts';
 import { defineRegister } from '../../bits/register-block.ts';
 import { rsvdP } from '../reserved-fields.ts';
@@ -36,7 +40,7 @@ export const PM_CONTROL_STATUS = defineRegister('PM_CONTROL_STATUS', {
     STATE: bits(1, 0, 'Power State', {
       access: 'RW',
       values: POWER_STATE,
-      note: 'In D3hot the function answers configuration requests only.',
+      note: 'Stored without effect. In D3hot real functions answer configuration requests only.',
     }),
     _r2: rsvdP(2),
     NSR: bit(3, 'No Soft Reset', {

@@ -30,6 +30,17 @@ export const TRANSLATION = { pageFault: -1, error: -2 } as const;
 /** Space for one chunk of each operand: 4 KiB, or a protected block of 4,104 bytes with its field. */
 const CHUNK_BUFFER_BYTES = 8192;
 
+export interface MemoryAccessOptions {
+  readonly port: UpstreamPort;
+  readonly atc: AddressTranslationCache;
+  readonly counters: DsaCounters;
+  readonly timing: DsaTiming;
+  readonly trace: Trace;
+  readonly source: number;
+  /** A read or a translation request was not completed. */
+  readonly onRefused: (status: CompletionStatus) => void;
+}
+
 export class MemoryAccess {
   /** Scratch of the operation that runs right now. */
   readonly first = new Uint8Array(CHUNK_BUFFER_BYTES);
@@ -42,6 +53,7 @@ export class MemoryAccess {
   readonly #timing: DsaTiming;
   readonly #trace: Trace;
   readonly #source: number;
+  readonly #onRefused: (status: CompletionStatus) => void;
   readonly #request = createMemoryRequest();
   readonly #translation: TranslationRequest = {
     pasid: -1,
@@ -57,20 +69,14 @@ export class MemoryAccess {
   #low = 0;
   #isUntranslated = false;
 
-  constructor(
-    port: UpstreamPort,
-    atc: AddressTranslationCache,
-    counters: DsaCounters,
-    timing: DsaTiming,
-    trace: Trace,
-    source: number,
-  ) {
+  constructor({ port, atc, counters, timing, trace, source, onRefused }: MemoryAccessOptions) {
     this.#port = port;
     this.#atc = atc;
     this.#counters = counters;
     this.#timing = timing;
     this.#trace = trace;
     this.#source = source;
+    this.#onRefused = onRefused;
   }
 
   /** Latency of translating access `i` of a job, or a `TRANSLATION` fault. */
@@ -120,7 +126,7 @@ export class MemoryAccess {
     this.#prepare(job, kind, job.realHigh(i), job.realLow(i), (kind & ACCESS.untranslated) !== 0);
     this.#request.bytes = bytes;
     this.#counters.addWithEngine(COUNTER.bytesRead, job.wq, job.pasidRow, job.engine, bytes);
-    return this.#port.read(this.#request, into, offset);
+    return this.#fetch(into, offset);
   }
 
   /** As `read`, as the status with which the operation ends: 0, or hardware error on read with the fault noted. */
@@ -165,7 +171,15 @@ export class MemoryAccess {
   readHere(job: Job, bytes: number, into: Uint8Array, offset: number): number {
     this.#prepare(job, 0, this.#high, this.#low, this.#isUntranslated);
     this.#request.bytes = bytes;
-    return this.#port.read(this.#request, into, offset);
+    return this.#fetch(into, offset);
+  }
+
+  #fetch(into: Uint8Array, offset: number): CompletionStatus {
+    const status = this.#port.read(this.#request, into, offset);
+    if (status !== COMPLETION.success) {
+      this.#onRefused(status);
+    }
+    return status;
   }
 
   #translate(job: Job, kind: number, high: number, low: number, isWrite: boolean): number {
@@ -184,6 +198,7 @@ export class MemoryAccess {
     }
     const answer = this.#ask(pasid, isPrivileged, high, low, isWrite);
     if (answer.status !== COMPLETION.success) {
+      this.#onRefused(answer.status);
       return TRANSLATION.error;
     }
     if (!(isWrite ? answer.isWritable : answer.isReadable)) {

@@ -191,9 +191,19 @@ function buildStorage(
   return { registers, groups, wqConfig, wqs, arbiter, counters, jobs };
 }
 
-function buildMemory(env: DsaEnvironment, { counters, jobs }: StorageUnits): MemoryUnits {
+function buildMemory(
+  env: DsaEnvironment,
+  { counters, jobs, pci }: StorageUnits & FunctionUnits,
+): MemoryUnits {
   const atc = new AddressTranslationCache(env.settings.atcEntries);
-  const memory = new MemoryAccess(env.port, atc, counters, DSA_TIMING, env.trace, env.source);
+  const { port, trace, source } = env;
+  const memory = new MemoryAccess({
+    ...{ port, trace, source, atc, counters },
+    timing: DSA_TIMING,
+    onRefused: (status) => {
+      pci.noteRefusal(status);
+    },
+  });
   const pageRequests = new PageRequests(env.port, jobs);
   const stream = new Stream(env.settings.groups, DSA_TIMING, env.dataPath);
   return { atc, memory, pageRequests, stream };
@@ -372,7 +382,7 @@ export function buildUnits(env: DsaEnvironment, hooks: DsaHooks): DsaUnits {
   const capabilities = capabilitiesOf(env.settings);
   const func = buildFunction(env, hooks);
   const storage = buildStorage(env, hooks, capabilities);
-  const memory = buildMemory(env, storage);
+  const memory = buildMemory(env, { ...storage, ...func });
   const reporting = buildReporting(env, hooks, { ...storage, ...memory, ...func });
   const parts = { capabilities, ...func, ...storage, ...memory, ...reporting };
   const execution = buildExecution(env, hooks, parts);

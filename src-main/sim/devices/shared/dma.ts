@@ -16,6 +16,7 @@ import {
   COMPLETION,
   createMemoryRequest,
   createTranslationCompletion,
+  type CompletionStatus,
   type TranslationRequest,
   type UpstreamPort,
 } from '../../pcie/ports.ts';
@@ -30,6 +31,8 @@ export interface DmaSwitches {
   readonly isBusMaster: boolean;
   readonly isAtsEnabled: boolean;
   readonly isPasidEnabled: boolean;
+  /** A read or a translation request was not completed. */
+  noteRefusal(status: CompletionStatus): void;
 }
 
 export interface DmaOptions {
@@ -91,10 +94,12 @@ export class Dma {
     this.latencyNs += DMA_TIMING.readNs;
     for (let done = 0; done < bytes;) {
       const piece = this.#next(pasid, high, low, delta + done, bytes - done, false);
-      if (
-        piece === 0 ||
-        this.#port.read(this.#request, into, offset + done) !== COMPLETION.success
-      ) {
+      if (piece === 0) {
+        return false;
+      }
+      const status = this.#port.read(this.#request, into, offset + done);
+      if (status !== COMPLETION.success) {
+        this.#switches.noteRefusal(status);
         return false;
       }
       done += piece;
@@ -194,6 +199,7 @@ export class Dma {
       this.#trace.end();
     }
     if (!isGood) {
+      this.#switches.noteRefusal(answer.status);
       return false;
     }
     this.#atc.insert(pasid, false, high, low, answer);

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { COMMAND } from '../../../../../src-main/spec/dsa/commands.ts';
+import { OPCODE } from '../../../../../src-main/spec/dsa/operations.ts';
 import { DEVICE_ERROR } from '../../../../../src-main/spec/dsa/status-codes.ts';
-import { DsaDriver } from '../../../../support/dsa-driver.ts';
+import { COMPLETION } from '../../../../../src-main/sim/pcie/ports.ts';
+import { DsaDriver, descriptor } from '../../../../support/dsa-driver.ts';
 
 /** DSA 3.0 appendix C: offset, bytes, reset value. */
 const RESET_VALUES: readonly (readonly [number, 1 | 2 | 4, number])[] = [
@@ -107,6 +109,32 @@ describe('configuration space of the accelerator', () => {
     expect(driver.records('pcie.bar.placed').map((r) => r.values)).toEqual([
       [2, 0x20, 0x2000_0000, 0x2_0000],
     ]);
+  });
+
+  it.each([
+    ['a read is refused', 1 << 13, (driver: DsaDriver) => driver.port.breakPage(0x1_0000)],
+    [
+      'a translation is refused',
+      1 << 13,
+      (driver: DsaDriver) => (driver.port.translationStatus = COMPLETION.unsupportedRequest),
+    ],
+    [
+      'a translation is aborted',
+      1 << 12,
+      (driver: DsaDriver) => (driver.port.translationStatus = COMPLETION.completerAbort),
+    ],
+    ['a posted write is lost', 0, (driver: DsaDriver) => driver.port.breakPage(0x8_0000)],
+  ])('shows in the status register when %s', (_, bits, refuse) => {
+    const driver = new DsaDriver().setUp();
+    refuse(driver);
+    driver.submit(
+      0,
+      descriptor(OPCODE.memoryMove, { source: 0x1_0000n, destination: 0x8_0000n, size: 64 }),
+    );
+    driver.run();
+    expect(driver.device.configRead(0x06, 2)).toBe(0x0010 | bits);
+    driver.device.configWrite(0x06, 2, bits);
+    expect(driver.device.configRead(0x06, 2)).toBe(0x0010);
   });
 
   it('refuses misaligned and narrow-read-only writes with a word', () => {

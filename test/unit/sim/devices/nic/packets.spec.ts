@@ -201,6 +201,14 @@ describe('a DMA fault', () => {
     expect(nic.receive(1)).toEqual([]);
   });
 
+  it('shows in the status register when a read was refused', () => {
+    const nic = twoPairs();
+    nic.port.breakPage(nic.txBuffer(0, 0));
+    nic.send(0, frameOf(macOf(1), macOf(0)));
+    nic.run();
+    expect(nic.device.configRead(0x06, 2)).toBe(0x2010);
+  });
+
   it('on a descriptor stops the ring until it is enabled again', () => {
     const nic = twoPairs();
     nic.port.unmap(10, nic.memoryOf(0));
