@@ -174,6 +174,8 @@ export interface WalkSection {
   readonly id: string;
   readonly title: string;
   readonly request: {
+    /** What kind of requester it is, where it is no PCI function. */
+    readonly by?: string;
     readonly rid: string;
     readonly pasid?: number;
     readonly address: string;

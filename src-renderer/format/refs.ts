@@ -96,7 +96,7 @@ export function toRefChips(refs: ObjectRefs): readonly RefChip[] {
   if (refs.unit !== undefined) chips.push({ key: 'unit', label: 'unit', value: refs.unit });
   if (refs.rid !== undefined) chips.push({ key: 'rid', label: 'RID', value: formatBdf(refs.rid) });
   if (refs.pasid !== undefined) {
-    chips.push({ key: 'pasid', label: 'PASID', value: `0x${refs.pasid.toString(16)}` });
+    chips.push({ key: 'pasid', label: 'PASID', value: String(refs.pasid) });
   }
   if (refs.queue !== undefined) chips.push({ key: 'queue', label: 'queue', value: refs.queue });
   if (refs.address !== undefined) {

@@ -372,6 +372,12 @@ export const en = {
     title: 'Machine',
     empty: 'The machine is empty.',
     connected: 'connected to {to}',
+    tools: 'Picture',
+    zoomIn: 'Larger',
+    zoomOut: 'Smaller',
+    fit: 'Show the whole machine',
+    arrange: 'Arrange again',
+    isArranged: 'Nothing was moved by hand',
     kind: {
       cpu: 'Processor',
       memory: 'Memory',
@@ -408,7 +414,7 @@ export const en = {
   },
   tree: {
     label: 'Tree',
-    choose: 'Choose a row to see its bits.',
+    choose: 'Choose a row to see what is in it.',
     noDetail: 'Nothing more is known about this row.',
   },
   twin: { label: 'Show as', picture: 'Picture', table: 'Table' },

@@ -362,6 +362,12 @@ export const zhCN: MessageSchema = {
     title: '机器',
     empty: '这台机器是空的。',
     connected: '连接到 {to}',
+    tools: '图形',
+    zoomIn: '放大',
+    zoomOut: '缩小',
+    fit: '显示整台机器',
+    arrange: '重新排列',
+    isArranged: '没有手动移动过任何东西',
     kind: {
       cpu: '处理器',
       memory: '内存',
@@ -398,7 +404,7 @@ export const zhCN: MessageSchema = {
   },
   tree: {
     label: '树',
-    choose: '选择一行以查看它的各位。',
+    choose: '选择一行，查看其中的内容。',
     noDetail: '这一行没有更多信息。',
   },
   twin: { label: '显示为', picture: '图形', table: '表格' },

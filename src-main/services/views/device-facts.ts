@@ -13,6 +13,8 @@ export interface QueueFact {
   readonly title: string;
   readonly subtitle: string;
   readonly isEnabled: boolean;
+  /** It stopped by an error. */
+  readonly isHalted?: boolean;
   readonly pasid?: number;
 }
 
@@ -80,6 +82,7 @@ export function deviceQueues(device: PcieFunction): readonly QueueFact[] {
         title: `rp${pair.index}`,
         subtitle: pair.pasid < 0 ? 'no PASID' : `PASID ${pair.pasid}`,
         isEnabled: !pair.isHalted,
+        isHalted: pair.isHalted,
         ...withPasid(pair.pasid),
       }));
   }

@@ -144,7 +144,7 @@ function walkSection(
     kind: 'walk',
     id: 'ept-walk',
     title: 'EPT walk',
-    request: { rid: vm.name, address: formatAddress(gpa), access },
+    request: { by: 'VM', rid: vm.name, address: formatAddress(gpa), access },
     steps: isMapped
       ? [
           ...steps,

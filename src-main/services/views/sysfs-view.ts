@@ -41,6 +41,29 @@ function sysfsText(value: PlainData): string {
   }
 }
 
+/** What `cat` and `ls -l` would say of a file. */
+function fileDetail(id: string, value: PlainData | undefined): Pick<TreeNode, 'detail'> {
+  const node = value === undefined ? undefined : record(value);
+  if (node?.['kind'] !== 'file') {
+    return {};
+  }
+  const isReadable = node['isReadable'] === true;
+  const isWritable = node['isWritable'] === true;
+  return {
+    detail: [
+      {
+        kind: 'keyvalue',
+        id: `${id}-file`,
+        title: `/${id.replace(/^sysfs/, 'sys')}`,
+        rows: [
+          { key: 'Rights', value: `${isReadable ? 'r' : '-'}${isWritable ? 'w' : '-'}` },
+          { key: 'Contents', value: isReadable ? inline(node['value']).trim() : 'write only' },
+        ],
+      },
+    ],
+  };
+}
+
 function nodesOf(folder: Folder, path: string): readonly TreeNode[] {
   return [...folder.children.entries()].map(([name, child]) => {
     const id = `${path}/${name}`;
@@ -50,6 +73,7 @@ function nodesOf(folder: Folder, path: string): readonly TreeNode[] {
       title: name,
       ...(child.value === undefined ? {} : { subtitle: sysfsText(child.value) }),
       ...(children.length === 0 ? {} : { children }),
+      ...fileDetail(id, child.value),
     };
   });
 }

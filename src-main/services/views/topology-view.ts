@@ -112,7 +112,7 @@ function deviceNodes(
       title: queue.title,
       subtitle: queue.subtitle,
       parent: id,
-      tone: queue.isEnabled ? 'good' : 'muted',
+      tone: queue.isHalted === true ? 'fault' : queue.isEnabled ? 'good' : 'muted',
       refs: {
         queue: queue.name,
         unit: device.name,

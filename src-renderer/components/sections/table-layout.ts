@@ -1,15 +1,16 @@
 /** Column widths from the texts themselves, so that rows line up although only some of them are in the page. */
 import type { TableCell, TableColumn, TableRow } from '../../../src-main/protocol/views.ts';
+import { TONE_ICONS } from '../tones.ts';
+import { textWidth } from './text-width.ts';
 
-const MAX_MONO_CHARS = 42;
-const MAX_TEXT_CHARS = 30;
+const MAX_MONO_PX = 320;
+const MAX_TEXT_PX = 300;
 /** A text column that grows may also shrink: its texts wrap. */
-const GROWING_TEXT_CHARS = 18;
-/** Advance of a character at the table's 12 px. */
-const MONO_PX = 7.25;
-const TEXT_PX = 6.3;
+const GROWING_TEXT_PX = 120;
+const GROWING_MONO_PX = 200;
 const PADDING_PX = 18;
 const MARK_PX = 20;
+const ARROW_PX = 2;
 const SAMPLE_ROWS = 2_000;
 
 export function toCell(cell: string | TableCell | undefined): TableCell {
@@ -17,28 +18,37 @@ export function toCell(cell: string | TableCell | undefined): TableCell {
   return typeof cell === 'string' ? { text: cell } : cell;
 }
 
-/** Grouped hexadecimal numbers are a little wider than their digits; marks stand before the text. */
-function widthPx(cell: TableCell, isMono: boolean, maxChars: number): number {
-  const gaps = /0x[0-9a-f_]{5,}/i.test(cell.text) ? cell.text.length / 10 : 0;
-  const chars = Math.min(cell.text.length + gaps, maxChars);
+/** Grouped hexadecimal numbers lose their separators and get gaps; marks stand before the text. */
+function widthPx(cell: TableCell, isMono: boolean, maxPx: number): number {
   const hasMark = cell.tone !== undefined && cell.tone !== 'neutral' && cell.tone !== 'muted';
-  return chars * (isMono ? MONO_PX : TEXT_PX) + (hasMark ? MARK_PX : 0);
+  const text = Math.min(textWidth(cell.text, isMono), maxPx);
+  return text + (hasMark ? MARK_PX : 0) + ARROW_PX;
 }
 
+/** Marks before the first cell: that the row changed, and its tone. */
+function rowMarks(rows: readonly TableRow[]): number {
+  const hasChanges = rows.some((row) => row.isChanged === true);
+  const hasTones = rows.some((row) => row.tone !== undefined && TONE_ICONS[row.tone] !== null);
+  return (hasChanges ? MARK_PX : 0) + (hasTones ? MARK_PX : 0);
+}
+
+function limitOf(isMono: boolean, isGrowing: boolean): number {
+  if (isGrowing) return isMono ? GROWING_MONO_PX : GROWING_TEXT_PX;
+  return isMono ? MAX_MONO_PX : MAX_TEXT_PX;
+}
+
+/** Columns are as wide as what stands in them; those that may grow share what is left. */
 export function gridTemplate(columns: readonly TableColumn[], rows: readonly TableRow[]): string {
   const sample = rows.slice(0, SAMPLE_ROWS);
-  const hasGrow = columns.some((column) => (column.grow ?? 0) > 0);
   return columns
     .map((column, index) => {
       const isMono = column.isMono === true;
-      const fallback = isMono && index < columns.length - 1 ? 0 : 1;
-      const grow = hasGrow ? (column.grow ?? 0) : fallback;
-      const maxText = grow > 0 ? GROWING_TEXT_CHARS : MAX_TEXT_CHARS;
-      const maxChars = isMono ? MAX_MONO_CHARS : maxText;
-      const rowMark = index === 0 && sample.some((row) => row.isChanged === true) ? MARK_PX : 0;
+      const grow = column.grow ?? 0;
+      const limit = limitOf(isMono, grow > 0);
+      const rowMark = index === 0 ? rowMarks(sample) : 0;
       const longest = sample.reduce(
-        (width, row) => Math.max(width, widthPx(toCell(row.cells[index]), isMono, maxChars)),
-        column.title.length * TEXT_PX,
+        (width, row) => Math.max(width, widthPx(toCell(row.cells[index]), isMono, limit)),
+        textWidth(column.title, false) + ARROW_PX,
       );
       const least = `${String(Math.ceil(longest + rowMark + PADDING_PX))}px`;
       return grow > 0 ? `minmax(${least}, ${String(grow)}fr)` : least;

@@ -1,6 +1,6 @@
 /**
- * Places the machine the way engineers draw it: software above, processor and memory, IOMMU, root ports, devices below;
- * what belongs inside something is drawn inside it. Pure geometry, no DOM.
+ * Places the machine the way work goes through it: tenants above submit to the queues of devices, whose DMA goes on down
+ * through root ports and IOMMU to memory. What belongs inside something is drawn inside it. Pure geometry, no DOM.
  */
 import type { TopologyNode, TopologySection } from '../../../src-main/protocol/views.ts';
 import { TONE_ICONS } from '../tones.ts';
@@ -15,18 +15,25 @@ export interface Box {
   readonly isContainer: boolean;
 }
 
-export interface EdgePath {
+export type Side = 'top' | 'bottom' | 'left' | 'right';
+
+/** Where an edge leaves or enters a box: the side, and how far along it, from 0 to 1. */
+export interface Port {
+  readonly side: Side;
+  readonly at: number;
+}
+
+export interface Wire {
   readonly edge: TopologySection['edges'][number];
-  readonly d: string;
-  readonly labelX: number;
-  readonly labelY: number;
+  readonly from: Port;
+  readonly to: Port;
 }
 
 export interface TopologyLayout {
   readonly width: number;
   readonly height: number;
   readonly boxes: readonly Box[];
-  readonly edges: readonly EdgePath[];
+  readonly wires: readonly Wire[];
 }
 
 interface Size {
@@ -42,13 +49,13 @@ const RANK: Readonly<Record<TopologyNode['kind'], number>> = {
   vm: 0,
   process: 0,
   mdev: 1,
-  cpu: 2,
-  memory: 2,
-  iommu: 3,
-  'root-port': 4,
-  device: 5,
-  adi: 6,
-  queue: 6,
+  device: 2,
+  adi: 2,
+  queue: 2,
+  'root-port': 3,
+  iommu: 4,
+  memory: 5,
+  cpu: 5,
 };
 
 const TITLE_PX = 7.1;
@@ -62,7 +69,9 @@ const TITLE_LINE = 18;
 const SUBTITLE_LINE = 16;
 const PAD = 8;
 const GAP = 10;
-const RANK_GAP = 34;
+const RANK_GAP = 46;
+/** More columns inside a box make it wide; fewer make it tall. */
+const MAX_COLUMNS = 4;
 
 function linesOf(text: string | undefined, charPx: number, widthPx: number): number {
   if (text === undefined || text === '') return 0;
@@ -155,22 +164,56 @@ class Tree {
     return this.#children.get(id) ?? [];
   }
 
-  place(node: TopologyNode, maxWidth: number, depth: number): Placed {
+  /** The box of a node around its children, which stand in rows of at most `columns`. */
+  place(node: TopologyNode, columns: number, depth: number): Placed {
     const own = leafSize(node);
     const children = this.childrenOf(node.id);
     if (children.length === 0) {
       return { ...own, boxes: [{ node, x: 0, y: 0, ...own, depth, isContainer: false }] };
     }
-    const innerMax = Math.max(MIN_WIDTH, maxWidth - 2 * PAD);
-    const placed = children.map((child) => this.place(child, innerMax, depth + 1));
-    const columns = Math.max(2, Math.ceil(Math.sqrt(children.length * 2)));
+    const placed = children.map((child) => this.place(child, columns, depth + 1));
     const widest = Math.max(...placed.map((item) => item.width));
-    const inside = flow(placed, Math.min(innerMax, columns * (widest + GAP) - GAP), false);
+    const inside = flow(placed, columns * (widest + GAP) - GAP, false);
     const width = Math.max(own.width, inside.width + 2 * PAD);
     const height = own.height + inside.height + PAD;
     const box: Box = { node, x: 0, y: 0, width, height, depth, isContainer: true };
     return { width, height, boxes: [box, ...shift(inside.boxes, PAD, own.height)] };
   }
+}
+
+/** One rank on one line if it fits with fewer columns inside its widest boxes; several lines otherwise. */
+function placeRank(tree: Tree, members: readonly TopologyNode[], maxWidth: number): Placed {
+  const placed = members.map((node) => ({
+    node,
+    columns: MAX_COLUMNS,
+    item: tree.place(node, MAX_COLUMNS, 0),
+  }));
+  const total = (): number => placed.reduce((sum, { item }) => sum + item.width + GAP, -GAP);
+  while (total() > maxWidth) {
+    const widest = placed
+      .filter(({ columns, item }) => columns > 1 && item.boxes.length > 1)
+      .toSorted((a, b) => b.item.width - a.item.width)[0];
+    if (widest === undefined) break;
+    widest.columns -= 1;
+    widest.item = tree.place(widest.node, widest.columns, 0);
+  }
+  return flow(
+    placed.map(({ item }) => item),
+    maxWidth,
+    true,
+  );
+}
+
+/** Tenants stand in the order of the queues that they use, so that their wires cross little. */
+function byTarget(section: TopologySection, tree: Tree, members: readonly TopologyNode[]) {
+  const order = new Map(section.nodes.map((node, at) => [node.id, at]));
+  const targetOf = (node: TopologyNode): number => {
+    const own = section.edges
+      .filter((edge) => edge.from === node.id)
+      .map((edge) => order.get(edge.to) ?? Infinity);
+    return Math.min(...own, ...tree.childrenOf(node.id).map(targetOf));
+  };
+  return members.toSorted((a, b) => targetOf(a) - targetOf(b));
 }
 
 export function layoutTopology(section: TopologySection, availableWidth: number): TopologyLayout {
@@ -182,78 +225,63 @@ export function layoutTopology(section: TopologySection, availableWidth: number)
   let width = maxWidth;
   for (const rank of ranks) {
     const members = tree.roots.filter((node) => RANK[node.kind] === rank);
-    const row = flow(
-      members.map((node) => tree.place(node, maxWidth, 0)),
-      maxWidth,
-      true,
-    );
+    const row = placeRank(tree, rank < 2 ? byTarget(section, tree, members) : members, maxWidth);
     boxes.push(...shift(row.boxes, 0, y));
     width = Math.max(width, row.width);
     y += row.height + RANK_GAP;
   }
   const height = Math.max(0, y - RANK_GAP);
-  return { width, height, boxes, edges: routeEdges(section.edges, boxes) };
+  return { width, height, boxes, wires: routeWires(section.edges, boxes) };
 }
 
-/** Edges that leave one side of a box are spread along it. */
-class Ports {
-  readonly #counts = new Map<string, number>();
-  readonly #taken = new Map<string, number>();
-
-  expect(id: string, side: string): void {
-    const key = `${id}/${side}`;
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
-  }
-
-  take(box: Box, side: string): number {
-    const key = `${box.node.id}/${side}`;
-    const count = this.#counts.get(key) ?? 1;
-    const index = this.#taken.get(key) ?? 0;
-    this.#taken.set(key, index + 1);
-    return box.x + (box.width * (index + 1)) / (count + 1);
-  }
+interface End {
+  readonly edge: TopologySection['edges'][number];
+  readonly box: Box;
+  readonly side: Side;
+  readonly other: Box;
 }
 
-function routeEdges(edges: TopologySection['edges'], boxes: readonly Box[]): readonly EdgePath[] {
+function sidesOf(from: Box, to: Box): readonly [Side, Side] {
+  const isBeside = from.y < to.y + to.height && to.y < from.y + from.height;
+  if (isBeside) return from.x + from.width <= to.x ? ['right', 'left'] : ['left', 'right'];
+  return from.y + from.height <= to.y ? ['bottom', 'top'] : ['top', 'bottom'];
+}
+
+function middleOf(box: Box): number {
+  return box.x + box.width / 2;
+}
+
+/** Wires of one side of a box are spread along it, in the order of their other ends. */
+function portsOf(ends: readonly End[]): ReadonlyMap<End, Port> {
+  const sides = new Map<string, End[]>();
+  for (const end of ends) {
+    const key = `${end.box.node.id}/${end.side}`;
+    sides.set(key, [...(sides.get(key) ?? []), end]);
+  }
+  const ports = new Map<End, Port>();
+  for (const group of sides.values()) {
+    group
+      .toSorted((a, b) => middleOf(a.other) - middleOf(b.other))
+      .forEach((end, at) => ports.set(end, { side: end.side, at: (at + 1) / (group.length + 1) }));
+  }
+  return ports;
+}
+
+function routeWires(edges: TopologySection['edges'], boxes: readonly Box[]): readonly Wire[] {
   const byId = new Map(boxes.map((box) => [box.node.id, box]));
-  const ports = new Ports();
-  const ends = edges.flatMap((edge) => {
+  const pairs = edges.flatMap((edge) => {
     const from = byId.get(edge.from);
     const to = byId.get(edge.to);
     if (from === undefined || to === undefined || from === to) return [];
-    const isBeside = from.y < to.y + to.height && to.y < from.y + from.height;
-    const isDown = from.y + from.height <= to.y;
-    if (!isBeside) {
-      ports.expect(edge.from, isDown ? 'bottom' : 'top');
-      ports.expect(edge.to, isDown ? 'top' : 'bottom');
-    }
-    return [{ edge, from, to, isBeside, isDown }];
+    const [fromSide, toSide] = sidesOf(from, to);
+    const start: End = { edge, box: from, side: fromSide, other: to };
+    const end: End = { edge, box: to, side: toSide, other: from };
+    return [{ edge, start, end }];
   });
-  return ends.map(({ edge, from, to, isBeside, isDown }) => {
-    if (isBeside) return routeBeside(edge, from, to);
-    const x1 = ports.take(from, isDown ? 'bottom' : 'top');
-    const x2 = ports.take(to, isDown ? 'top' : 'bottom');
-    const y1 = isDown ? from.y + from.height : from.y;
-    const y2 = isDown ? to.y : to.y + to.height;
-    const near = isDown ? y2 - RANK_GAP / 2 : y2 + RANK_GAP / 2;
-    const middle = Math.abs(y2 - y1) < RANK_GAP ? (y1 + y2) / 2 : near;
-    return {
-      edge,
-      d: `M${round(x1)} ${round(y1)} V${round(middle)} H${round(x2)} V${round(y2)}`,
-      labelX: (x1 + x2) / 2,
-      labelY: middle,
-    };
+  const ports = portsOf(pairs.flatMap(({ start, end }) => [start, end]));
+  return pairs.flatMap(({ edge, start, end }) => {
+    const from = ports.get(start);
+    const to = ports.get(end);
+    return from === undefined || to === undefined ? [] : [{ edge, from, to }];
   });
-}
-
-function routeBeside(edge: EdgePath['edge'], from: Box, to: Box): EdgePath {
-  const isRight = from.x + from.width <= to.x;
-  const x1 = isRight ? from.x + from.width : from.x;
-  const x2 = isRight ? to.x : to.x + to.width;
-  const y = (Math.max(from.y, to.y) + Math.min(from.y + from.height, to.y + to.height)) / 2;
-  return { edge, d: `M${round(x1)} ${round(y)} H${round(x2)}`, labelX: (x1 + x2) / 2, labelY: y };
-}
-
-function round(value: number): string {
-  return String(Math.round(value * 2) / 2);
 }

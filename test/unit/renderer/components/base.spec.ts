@@ -77,7 +77,7 @@ describe('RefChips', () => {
     });
     expect(view.findAll('button').map((chip) => chip.text().replaceAll(/\s+/g, ' '))).toEqual([
       'Select RID 6a:01.0',
-      'Select PASID 0x11',
+      'Select PASID 17',
       'Select event #9',
     ]);
     await view.findAll('button')[1]?.trigger('click');

@@ -46,17 +46,30 @@ describe('layoutTopology', () => {
     expect(queue.y + queue.height).toBeLessThanOrEqual(device.y + device.height);
   });
 
-  it('puts software above, hardware below', () => {
+  it('goes down as work does: tenant, device, root port, IOMMU', () => {
     const { boxes } = layoutTopology(topology, 640);
     const y = (id: string): number => boxes.find((box) => box.node.id === id)?.y ?? -1;
     expect(y('vm0')).toBeLessThan(y('mdev0'));
-    expect(y('mdev0')).toBeLessThan(y('dmar0'));
-    expect(y('dmar0')).toBeLessThan(y('rp0'));
-    expect(y('rp0')).toBeLessThan(y('dsa0'));
+    expect(y('mdev0')).toBeLessThan(y('dsa0'));
+    expect(y('dsa0')).toBeLessThan(y('rp0'));
+    expect(y('rp0')).toBeLessThan(y('dmar0'));
+  });
+
+  it('spreads the wires of one side in the order of their other ends', () => {
+    const { boxes, wires } = layoutTopology(topology, 640);
+    const middle = (id: string): number => {
+      const box = boxes.find((b) => b.node.id === id);
+      return (box?.x ?? 0) + (box?.width ?? 0) / 2;
+    };
+    const into = wires.filter((wire) => wire.edge.to === 'dmar0' && wire.to.side === 'bottom');
+    const sorted = into.toSorted((a, b) => middle(a.edge.from) - middle(b.edge.from));
+    expect(sorted.map((wire) => wire.to.at)).toEqual(
+      into.map((_, i) => (i + 1) / (into.length + 1)),
+    );
   });
 
   it('routes every edge between known nodes and survives unknown ones and cycles', () => {
-    expect(layoutTopology(topology, 640).edges).toHaveLength(topology.edges.length);
+    expect(layoutTopology(topology, 640).wires).toHaveLength(topology.edges.length);
     const broken: TopologySection = {
       kind: 'topology',
       id: 'x',
@@ -70,9 +83,9 @@ describe('layoutTopology', () => {
         { id: 'f', from: 'c', to: 'c' },
       ],
     };
-    const { boxes, edges } = layoutTopology(broken, 640);
+    const { boxes, wires } = layoutTopology(broken, 640);
     expect(boxes.map((box) => box.node.id).sort()).toEqual(['a', 'b', 'c']);
-    expect(edges).toEqual([]);
+    expect(wires).toEqual([]);
   });
 });
 
@@ -85,7 +98,7 @@ describe('gridTemplate', () => {
       ],
       [{ id: '1', cells: ['0x0000000001a02440', 'x'.repeat(200)] }],
     );
-    expect(template).toBe('162px minmax(132px, 1fr)');
+    expect(template).toBe('151px 320px');
   });
 
   it('follows the relative widths of the engine', () => {
@@ -93,7 +106,7 @@ describe('gridTemplate', () => {
       { id: 'a', title: 'A', grow: 2 },
       { id: 'b', title: 'B' },
     ];
-    expect(gridTemplate(columns, [])).toBe('minmax(25px, 2fr) 25px');
+    expect(gridTemplate(columns, [])).toBe('minmax(27px, 2fr) 27px');
   });
 });
 

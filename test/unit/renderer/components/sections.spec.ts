@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import type { VueWrapper } from '@vue/test-utils';
 import { nextTick } from 'vue';
 import type {
   BytesSection,
@@ -242,7 +243,7 @@ describe('walk section', () => {
     expect(view.findAll('.steps > .step')).toHaveLength(section.steps.length);
     expect(view.findAll('.nested')).toHaveLength(3);
     expect(view.get('.result').text()).toContain('Stopped.');
-    expect(view.get('.result').text()).toContain('0x79');
+    expect(view.get('.result').text()).toContain('79h');
   });
 
   it('opens a step to its structure and selects its object', async () => {
@@ -276,8 +277,15 @@ describe('walk section', () => {
 describe('topology section', () => {
   const sections = fakeView('topology', {}).sections;
 
-  it('names kind and neighbours of each node for screen readers', () => {
-    const view = show(sections);
+  /** The picture comes in a chunk of its own. */
+  async function showPicture(seen?: Seen): Promise<VueWrapper> {
+    const view = show(sections, seen);
+    await vi.waitUntil(() => view.findAll('.box').length > 0);
+    return view;
+  }
+
+  it('names kind and neighbours of each node for screen readers', async () => {
+    const view = await showPicture();
     const text = view.findAll('.box').map((box) => box.text().replaceAll(/\s+/g, ' '));
     expect(text.some((line) => line.includes('IOMMU dmar0') && line.includes('connected to'))).toBe(
       true,
@@ -286,7 +294,7 @@ describe('topology section', () => {
 
   it('selects a node and opens its link apart from that', async () => {
     const seen = createContext();
-    const view = show(sections, seen);
+    const view = await showPicture(seen);
     const box = view
       .findAll('.box')
       .find((entry) => entry.get('.title').text().includes('mdev 83b8f4f2'));

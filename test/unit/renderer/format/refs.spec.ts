@@ -69,7 +69,7 @@ describe('chips', () => {
       event: 4,
       script: { path: 'a.ts', line: 2 },
     });
-    expect(chips.map((chip) => chip.value)).toEqual(['6a:01.0', '0x11', 'a.ts:2', '#4']);
+    expect(chips.map((chip) => chip.value)).toEqual(['6a:01.0', '17', 'a.ts:2', '#4']);
   });
 
   it('knows empty references', () => {
