@@ -37,6 +37,12 @@ export class LabWindow {
     await this.page.locator('.monaco-editor .view-line').first().waitFor();
   }
 
+  /** Opens one of the lab's files in the editor. */
+  async openFile(name: string): Promise<void> {
+    await this.page.getByTestId(`file-tab-${name}`).click();
+    await this.page.locator('.monaco-editor .view-line').first().waitFor();
+  }
+
   /** Replaces the text of the open file as a paste would. */
   async replaceText(text: string): Promise<void> {
     await this.#focusEditor();

@@ -72,7 +72,7 @@ export class Instructions {
   #enqcmdOnce(process: Process, portal: number, words: Uint32Array): EnqcmdResult {
     const result = this.#core.hw.enqcmd(process.cpu, portal, words);
     const text = { accepted: 'ZF=0, accepted', retry: 'ZF=1, retry', fault: '#GP' }[result];
-    this.#core.emit(INSTRUCTION_EXECUTED, process.name, 'ENQCMD', portal, text);
+    this.#core.emit(INSTRUCTION_EXECUTED, process.name, 'ENQCMD', BigInt(portal), text);
     return result;
   }
 
@@ -95,7 +95,7 @@ export class Instructions {
 
   #segfault(process: Process, instruction: string, address: number): SubmitResult {
     process.counters.faulted += 1;
-    this.#core.emit(INSTRUCTION_EXECUTED, process.name, instruction, address, 'SIGSEGV');
+    this.#core.emit(INSTRUCTION_EXECUTED, process.name, instruction, BigInt(address), 'SIGSEGV');
     this.#processes.kill(process, 'SIGSEGV');
     return 'sigsegv';
   }
@@ -107,7 +107,13 @@ export class Instructions {
     result: string,
     body: () => void,
   ): void {
-    const seq = this.#core.emit(INSTRUCTION_EXECUTED, process.name, instruction, portal, result);
+    const seq = this.#core.emit(
+      INSTRUCTION_EXECUTED,
+      process.name,
+      instruction,
+      BigInt(portal),
+      result,
+    );
     this.#core.hw.within(seq, body);
     this.#processes.publish(process);
   }

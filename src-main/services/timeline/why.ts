@@ -1,8 +1,10 @@
 /**
- * *Why?*: the chain of causes behind a record, back to the learner's line. Two kinds of link are followed: the cause that
- * every record names, and, for a walk that failed, the write that last set the entry where it stopped.
+ * *Why?*: the chain of causes behind a record, back to the learner's line. Three kinds of link are followed: the cause that
+ * every record names; for a walk that failed, the entries that were read and the write that last set the one where it
+ * stopped; for work of a dedicated queue, what gave the queue its PASID.
  */
 import type { WhyView } from '../../protocol/lab-api.ts';
+import { WQ_MODE } from '../../spec/dsa/wq-config.ts';
 import { faultReasonsOf } from '../../spec/vtd/faults.ts';
 import { readRecord, recordText, type Trace, type TraceRecord } from '../../sim/index.ts';
 import { refsOf } from './trace-query.ts';
@@ -12,9 +14,13 @@ const MAX_LINKS = 40;
 const WALK_REACH = 200;
 const WRITE_REACH = 200_000;
 
+const ENQUEUED = 'dsa.descriptor.enqueued';
+const WQ_ENABLED = 'dsa.wq.enabled';
 const BLOCKED = 'iommu.request.blocked';
 const RECORDED = 'iommu.fault.recorded';
 const ENTRY_READ = 'iommu.entry.read';
+/** What a fault record and the refusal behind it have in common. */
+const SAME_REQUEST = ['rid', 'pasid', 'reason'] as const;
 const STORES: ReadonlySet<string> = new Set([
   'memory.bytes.stored',
   'memory.bytes.written-by-device',
@@ -26,27 +32,30 @@ function linkOf(record: TraceRecord, text = recordText(record)): Link {
   return { event: record.seq, title: record.kind.title, text, refs: refsOf(record) };
 }
 
-/** The last entry that the walk of a refused request read: where it stopped. */
-function failingEntry(trace: Trace, fault: TraceRecord): TraceRecord | undefined {
-  const isRecorded = fault.kind.kind === RECORDED;
-  for (let i = 1; i < WALK_REACH; i++) {
-    // The record of the fault comes before the entries are listed, the blocked request after them.
-    const seq = isRecorded ? fault.seq + i : fault.seq - i;
-    const record = readRecord(trace, seq);
-    if (record === undefined) {
-      return undefined;
-    }
-    if (isRecorded && record.kind.kind === BLOCKED) {
-      return failingEntry(trace, record);
-    }
-    if (!isRecorded && record.kind.kind === ENTRY_READ) {
-      return record;
-    }
-    if (!isRecorded && record.kind.kind === BLOCKED) {
-      return undefined;
-    }
+/** The refusal behind a recorded fault. A page request may be refused for what an earlier request already met. */
+function refusalOf(trace: Trace, fault: TraceRecord): TraceRecord | undefined {
+  if (fault.kind.kind === BLOCKED) return fault;
+  const isSame = (record: TraceRecord | undefined): record is TraceRecord =>
+    record?.kind.kind === BLOCKED &&
+    SAME_REQUEST.every((field) => record.values[field] === fault.values[field]);
+  for (let distance = 1; distance < WALK_REACH; distance++) {
+    const found = [-distance, distance]
+      .map((step) => readRecord(trace, fault.seq + step))
+      .find(isSame);
+    if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** The entries that the walk of a refused request read, in their order; the last is where it stopped. */
+function walkOf(trace: Trace, refusal: TraceRecord): readonly TraceRecord[] {
+  const entries: TraceRecord[] = [];
+  for (let seq = refusal.seq - 1; seq >= refusal.seq - WALK_REACH; seq--) {
+    const record = readRecord(trace, seq);
+    if (record?.kind.kind !== ENTRY_READ) break;
+    entries.unshift(record);
+  }
+  return entries;
 }
 
 /** The store that last touched the eight bytes at `address` before `seq`. */
@@ -77,12 +86,18 @@ function causesOf(trace: Trace, record: TraceRecord, links: Link[]): void {
   }
 }
 
-function entryLinks(trace: Trace, fault: TraceRecord, links: Link[]): void {
-  const entry = failingEntry(trace, fault);
+/** The walk, and the write that last set the entry where it stopped. */
+function walkLinks(trace: Trace, fault: TraceRecord, links: Link[]): void {
+  const refusal = refusalOf(trace, fault);
+  const walk = refusal === undefined ? [] : walkOf(trace, refusal);
+  const entry = walk.at(-1);
   if (entry === undefined) {
     return;
   }
   links.push(linkOf(entry, `The walk stopped here: ${recordText(entry)}`));
+  for (const step of walk.slice(0, -1).reverse()) {
+    links.push(linkOf(step, `It came by way of: ${recordText(step)}`));
+  }
   const write = lastWrite(trace, BigInt(entry.values['address'] ?? 0), entry.seq);
   if (write === undefined) {
     links.push({
@@ -95,6 +110,24 @@ function entryLinks(trace: Trace, fault: TraceRecord, links: Link[]): void {
   }
   links.push(linkOf(write, `The entry was last written here: ${recordText(write)}`));
   causesOf(trace, write, links);
+}
+
+/** A dedicated queue puts its own PASID on requests: what enabled it with that PASID. */
+function queueLinks(trace: Trace, fault: TraceRecord, links: Link[]): void {
+  const submission = links
+    .map((link) => readRecord(trace, link.event))
+    .find((record) => record?.kind.kind === ENQUEUED);
+  for (let seq = (submission?.seq ?? 0) - 1; submission !== undefined && seq >= trace.tail; seq--) {
+    const record = readRecord(trace, seq);
+    if (record?.kind.kind !== WQ_ENABLED || record.source !== submission.source) continue;
+    if (record.values['wq'] !== submission.values['wq']) continue;
+    const isDedicated = record.values['mode'] === WQ_MODE.dedicated;
+    if (isDedicated && record.values['pasid'] === fault.values['pasid']) {
+      links.push(linkOf(record, `The PASID is the queue's own: ${recordText(record)}`));
+      causesOf(trace, record, links);
+    }
+    return;
+  }
 }
 
 function summaryOf(record: TraceRecord, links: readonly Link[]): string {
@@ -114,8 +147,11 @@ export function why(trace: Trace, seq: number): WhyView | undefined {
   }
   const links: Link[] = [linkOf(record)];
   if (record.kind.kind === BLOCKED || record.kind.kind === RECORDED) {
-    entryLinks(trace, record, links);
+    walkLinks(trace, record, links);
   }
   causesOf(trace, record, links);
+  if (record.values['pasid'] !== undefined) {
+    queueLinks(trace, record, links);
+  }
   return { event: seq, summary: summaryOf(record, links), links };
 }

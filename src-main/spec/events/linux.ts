@@ -410,7 +410,7 @@ export const INSTRUCTION_EXECUTED = defineEvent('linux.instruction.executed', {
   fields: {
     process: ['text', 'Process'],
     instruction: ['text', 'Instruction'],
-    address: ['hex', 'Physical address of the portal'],
+    address: ['u64', 'Physical address of the portal'],
     result: ['text', 'What the CPU knows afterwards'],
   },
   template: '{process}: {instruction} to {address}: {result}',

@@ -4,6 +4,7 @@ import { why } from '../../../src-main/services/timeline/why.ts';
 import { ADDRESS_TYPE, createMemoryRequest } from '../../../src-main/sim/pcie/ports.ts';
 import { markChanges } from '../../../src-main/services/views/markup.ts';
 import { AVAILABLE_VIEWS, makeView } from '../../../src-main/services/views/views.ts';
+import { bootIdxd, moveWords, wqAt } from '../../support/linux-idxd.ts';
 import { bootLab, type Lab } from '../../support/linux-machine.ts';
 
 const RID = 0x6a08;
@@ -73,6 +74,30 @@ describe('Timeline', () => {
     expect(chain?.summary).toContain('PASID');
   });
 
+  it('names the queue that put a PASID nobody is attached to on its requests', () => {
+    const lab = bootIdxd({ wqs: [{ mode: 'dedicated', type: 'kernel' }] });
+    const wq = wqAt(lab, 0);
+    wq.disable();
+    wq.setPasid({ pasid: 9, priv: false });
+    wq.enableHardware();
+    lab.hw.movdir64b(
+      0,
+      wq.portal('unlimitedMsix'),
+      moveWords({ from: PAGE, to: PAGE, bytes: 8, record: PAGE }),
+    );
+    lab.kernel.core.advance(100_000);
+    const enabled = lab.rows('dsa.wq.enabled').at(-1);
+    for (const kind of ['iommu.request.blocked', 'iommu.fault.recorded']) {
+      const fault = lab.rows(kind).at(-1);
+      expect(fault?.values['reason']).toBe(0x59);
+      const chain = why(lab.machine.trace, fault?.seq ?? -1);
+      const titles = chain?.links.map((l) => l.title) ?? [];
+      expect(titles).toContain('Never written');
+      expect(titles.filter((title) => title === 'Table entry read').length).toBe(4);
+      expect(chain?.links.map((l) => l.event)).toContain(enabled?.seq);
+    }
+  });
+
   it('names the write behind an entry that maps too little', () => {
     const lab = attachedLab();
     expect(dma(lab, PASID, 0x2000)).not.toBe(0);
@@ -111,7 +136,7 @@ describe('views', () => {
     });
     const text = JSON.stringify(model);
     expect(text).toContain(`"id":"pasid-${RID}-${PASID}"`);
-    expect(text).toContain('2 (secondStage)');
+    expect(text).toContain('2 (second stage)');
   });
 
   it('mark what differs from the stop before, and nothing else', () => {
