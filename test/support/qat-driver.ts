@@ -7,10 +7,12 @@ import type { QatConfig } from '../../src-main/sim/devices/qat/config.ts';
 import { QatDevice } from '../../src-main/sim/devices/qat/qat-device.ts';
 import { BANK_BYTES, BANKS_OFFSET } from '../../src-main/spec/qat/registers.ts';
 import {
+  QatCompressionParameters,
   QatContentHeader,
   QatCryptoParameters,
   QatRequest,
   QatResponse,
+  SERVICE,
 } from '../../src-main/spec/qat/messages.ts';
 import { FakeUpstreamPort } from './fake-upstream-port.ts';
 
@@ -24,6 +26,7 @@ const REQUEST_RING = 4096;
 const RESPONSE_RING = 1024;
 
 export type RequestFields = Parameters<typeof QatRequest.encode>[0];
+export type CompressionFields = Parameters<typeof QatCompressionParameters.encode>[0];
 export type CryptoFields = Parameters<typeof QatCryptoParameters.encode>[0];
 export type Response = ReturnType<typeof QatResponse.decode>;
 
@@ -80,16 +83,23 @@ export class QatDriver {
     this.set(pair, 0x19c, 3);
   }
 
-  submit(pair: number, request: RequestFields, crypto: CryptoFields = {}, isBell = true): void {
+  submit(
+    pair: number,
+    request: RequestFields,
+    crypto: CryptoFields = {},
+    compression: CompressionFields = {},
+  ): void {
     const tail = defined(this.#tails.get(pair), 'Tail');
     const at = this.memoryOf(pair) + tail;
     this.store(at, bytesOf(QatRequest.encode({ valid: 1, ...request })));
-    this.store(at + 64, bytesOf(QatCryptoParameters.encode(crypto)));
+    const parameters =
+      request.service === SERVICE.compression
+        ? QatCompressionParameters.encode(compression)
+        : QatCryptoParameters.encode(crypto);
+    this.store(at + 64, bytesOf(parameters));
     const next = (tail + 128) % REQUEST_RING;
     this.#tails.set(pair, next);
-    if (isBell) {
-      this.set(pair, 0x100, next);
-    }
+    this.set(pair, 0x100, next);
   }
 
   /** Responses that came, their slots given back. */
@@ -112,8 +122,13 @@ export class QatDriver {
   }
 
   /** One request from doorbell to response. */
-  execute(pair: number, request: RequestFields, crypto: CryptoFields = {}): Response {
-    this.submit(pair, request, crypto);
+  execute(
+    pair: number,
+    request: RequestFields,
+    crypto: CryptoFields = {},
+    compression: CompressionFields = {},
+  ): Response {
+    this.submit(pair, request, crypto, compression);
     this.run();
     return defined(this.responses(pair)[0], 'Response');
   }

@@ -1,6 +1,7 @@
 /**
  * Requests and responses of the QAT-class accelerator. Common words as in qatlib icp_qat_fw.h; of the service parameters
- * those that the model executes (icp_qat_fw_la.h, icp_qat_fw_comp.h, generation 2 layout of authenticated ciphers).
+ * those that the model executes or has to refuse (icp_qat_fw_la.h, icp_qat_fw_comp.h, generation 2 layout of authenticated
+ * ciphers).
  *
  * The content descriptor is this model's choice in one point: cipher key and, for authentication, key follow the two
  * configuration words directly, without the firmware's slice chaining.
@@ -76,6 +77,59 @@ export const QatCryptoParameters = defineStructure({
   },
 });
 
+/** Service flags of a crypto request. */
+export const CRYPTO_FLAG = {
+  partialMask: 0x3,
+  ivPointer: 0x4,
+  updateState: 0x10,
+  compareDigest: 0x40,
+  protocolMask: 0x380,
+  digestInBuffer: 0x400,
+  zuc: 0x1000,
+  singlePass: 0x2000,
+} as const;
+/** Protocols in bits 9:7. */
+export const CRYPTO_PROTOCOL = { none: 0, gcm: 0x100 } as const;
+
+const flag = (index: number, title: string, note: string) => bit(index, title, { note });
+
+/** The second 64 bytes of a compression request. */
+export const QatCompressionParameters = defineStructure({
+  name: 'QatCompressionParameters',
+  title: 'Request, compression parameters',
+  bytes: 64,
+  source: linux('drivers/crypto/intel/qat/qat_common/icp_qat_fw_comp.h'),
+  fields: {
+    _r0: ignored(63, 0, 'Initial checksums'),
+    startOfPacket: flag(64, 'Start of packet', 'The stream begins: always so here.'),
+    endOfPacket: flag(65, 'End of packet', 'The stream ends: always so here.'),
+    _r66: ignored(69, 66),
+    finalBlock: flag(70, 'BFINAL', 'The last block is marked: always so here.'),
+    _r71: ignored(79, 71),
+    verify: flag(80, 'Compress and verify', 'What was compressed is inflated and compared.'),
+    recover: flag(81, 'Verify with recovery', 'Stored blocks when it does not come back.'),
+    injectFault: flag(82, 'Fault injection', 'Makes the verification fail.'),
+    endToEndCrc: flag(83, 'End-to-end CRC', 'Not supported here.'),
+    xxHash: flag(84, 'xxHash', 'Not supported here.'),
+    _r85: ignored(87, 85),
+    appendCrc: flag(88, 'Append CRC', 'Not supported here.'),
+    dropData: flag(89, 'Drop data', 'Not supported here.'),
+    _r90: ignored(90),
+    partial: flag(91, 'Partial decompression', 'Not supported here.'),
+    lz4Crc: flag(92, 'LZ4 CRC', 'Not supported here.'),
+    _r93: ignored(95, 93),
+    dictionaryBytes: bits(119, 96, 'Dictionary length', {
+      format: 'decimal',
+      note: 'Not supported here.',
+    }),
+    dictionaryType: bits(121, 120, 'Dictionary type', {
+      values: { none: 0, raw: 1, compressed: 2 },
+      note: 'Not supported here.',
+    }),
+    _r122: ignored(511, 122),
+  },
+});
+
 /** Configuration words at the start of a content descriptor; keys follow. */
 export const QatContentHeader = defineStructure({
   name: 'QatContentHeader',
@@ -90,7 +144,8 @@ export const QatContentHeader = defineStructure({
     hashAlgorithm: bits(35, 32, 'Hash', {
       values: { sha1: 1, sha224: 3, sha256: 4, sha384: 5, sha512: 6 },
     }),
-    _r36: ignored(63, 36),
+    hashMode: bits(39, 36, 'Hash mode', { note: '0: without a key.' }),
+    _r40: ignored(63, 40),
   },
 });
 
@@ -103,7 +158,12 @@ export const QatResponse = defineStructure({
     _r0: reserved(7, 0),
     service: bits(15, 8, 'Service'),
     type: bits(23, 16, 'Type'),
-    _r24: reserved(30, 24),
+    _r24: reserved(27, 24),
+    stored: bit(28, 'Stored blocks', { note: 'Compression: the output is not compressed.' }),
+    recovered: bit(29, 'Recovered', {
+      note: 'The verification failed, and the output was replaced.',
+    }),
+    verified: bit(30, 'Verified', { note: 'The output was inflated and compared.' }),
     valid: bit(31, 'Valid', { note: 'The empty marker has 0 here.' }),
     _r32: reserved(39, 32),
     errorCode: bits(47, 40, 'Error code', { note: 'Signed; compression only.' }),
@@ -125,4 +185,10 @@ export const QatResponse = defineStructure({
 });
 
 /** Compression error codes. */
-export const COMPRESSION_ERROR = { none: 0, badData: -1, overflow: -11, fatal: -13 } as const;
+export const COMPRESSION_ERROR = {
+  none: 0,
+  badData: -1,
+  overflow: -11,
+  fatal: -13,
+  verifyFailed: -18,
+} as const;

@@ -2,12 +2,16 @@
  * Symmetric cryptography: AES-CBC, AES-GCM and SHA. Which fields a request needs follows qatlib icp_qat_fw_la.h; the
  * computation itself is the host's (`CryptoPort`).
  *
- * Not modelled: chained cipher and hash, other ciphers, partial packets, HMAC. They end as unsupported.
+ * Not modelled: chained cipher and hash, other ciphers and protocols, partial packets, HMAC, single-pass and in-buffer
+ * digests. They end as unsupported.
  */
+import { bigOf } from '../../../bits/u64.ts';
 import {
   CIPHER_ALGORITHM,
   CIPHER_MODE,
   CRYPTO_COMMAND,
+  CRYPTO_FLAG,
+  CRYPTO_PROTOCOL,
   HASH_ALGORITHM,
   QatContentHeader,
   type QatCryptoParameters,
@@ -22,7 +26,6 @@ export type RequestValues = FieldsOf<typeof QatRequest>;
 export type CryptoValues = FieldsOf<typeof QatCryptoParameters>;
 type ContentValues = FieldsOf<typeof QatContentHeader>;
 
-const COMPARE_DIGEST = 0x40;
 const BLOCK_BYTES = 16;
 const GCM_IV_BYTES = 12;
 const TAG_BYTES = 16;
@@ -52,10 +55,13 @@ export function runCrypto(
   request: RequestValues,
   parameters: CryptoValues,
 ): Outcome {
-  const content = memory.read(request.contentDescriptor, request.contentQuads * 8);
-  if (request.contentQuads === 0) {
+  if (asksForMore(request.serviceFlags)) {
+    return UNSUPPORTED;
+  }
+  if (request.contentQuads === 0 || !isWithinLengths(request)) {
     return INVALID;
   }
+  const content = memory.read(request.contentDescriptor, request.contentQuads * 8);
   if (content === undefined) {
     return FAULT;
   }
@@ -69,13 +75,30 @@ export function runCrypto(
       return runCipher({ port, memory, request, parameters, header, content, data });
     case CRYPTO_COMMAND.auth: {
       const name = HASHES.get(header.hashAlgorithm);
-      return name === undefined
+      return name === undefined || header.hashMode !== 0
         ? UNSUPPORTED
         : finishDigest(memory, request, parameters, port.hash(name, data));
     }
     default:
       return UNSUPPORTED;
   }
+}
+
+/** Flags of what is not modelled. */
+function asksForMore(flags: number): boolean {
+  const { partialMask, updateState, protocolMask, digestInBuffer, zuc, singlePass } = CRYPTO_FLAG;
+  const protocol = flags & protocolMask;
+  return (
+    (flags & (partialMask | updateState | digestInBuffer | zuc | singlePass)) !== 0 ||
+    (protocol !== CRYPTO_PROTOCOL.none && protocol !== CRYPTO_PROTOCOL.gcm)
+  );
+}
+
+/** Flat buffers may say how long they are. */
+function isWithinLengths(request: RequestValues): boolean {
+  const { isList, offset, length, sourceBytes, destinationBytes } = request;
+  const fits = (bytes: number): boolean => bytes === 0 || offset + length <= bytes;
+  return isList === 1 || (fits(sourceBytes) && fits(destinationBytes));
 }
 
 interface CipherParts {
@@ -105,7 +128,10 @@ function runCipher(parts: CipherParts): Outcome {
   if (aad === undefined) {
     return FAULT;
   }
-  const iv = ivOf(parameters).slice(0, isGcm ? GCM_IV_BYTES : BLOCK_BYTES);
+  const iv = ivOf(memory, request, parameters)?.slice(0, isGcm ? GCM_IV_BYTES : BLOCK_BYTES);
+  if (iv === undefined) {
+    return FAULT;
+  }
   const work = { cipher, key, iv, data, aad };
   if (header.isDecrypt === 0) {
     const { data: output, tag } = port.encrypt(work);
@@ -139,7 +165,7 @@ function finishDigest(
     return INVALID;
   }
   const result = hash.slice(0, digestBytes);
-  if ((request.serviceFlags & COMPARE_DIGEST) === 0) {
+  if ((request.serviceFlags & CRYPTO_FLAG.compareDigest) === 0) {
     return memory.write(digest, result) ? SUCCESS : FAULT;
   }
   const expected = memory.read(digest, digestBytes);
@@ -149,6 +175,14 @@ function finishDigest(
   return expected.every((byte, i) => byte === result[i]) ? SUCCESS : MISMATCH;
 }
 
-function ivOf({ iv0, iv1, iv2, iv3 }: CryptoValues): Uint8Array {
+/** In the request, or where its first eight bytes point. */
+function ivOf(
+  memory: RequestMemory,
+  { serviceFlags }: RequestValues,
+  { iv0, iv1, iv2, iv3 }: CryptoValues,
+): Uint8Array | undefined {
+  if ((serviceFlags & CRYPTO_FLAG.ivPointer) !== 0) {
+    return memory.read(bigOf(iv1, iv0), BLOCK_BYTES);
+  }
   return new Uint8Array(Uint32Array.of(iv0, iv1, iv2, iv3).buffer);
 }

@@ -9,6 +9,7 @@ import {
   QAT_RESPONSE_WRITTEN,
 } from '../../../spec/events/qat.ts';
 import {
+  QatCompressionParameters,
   QatCryptoParameters,
   QatRequest,
   QatResponse,
@@ -97,7 +98,12 @@ export class QatExecutor {
       case SERVICE.crypto:
         return runCrypto(crypto, memory, request, QatCryptoParameters.decode(words, HEADER_WORDS));
       case SERVICE.compression:
-        return runCompression(crypto, memory, request);
+        return runCompression(
+          crypto,
+          memory,
+          request,
+          QatCompressionParameters.decode(words, HEADER_WORDS),
+        );
       default:
         return UNSUPPORTED;
     }
@@ -122,6 +128,9 @@ export class QatExecutor {
       invalidParameter: Number(outcome.invalidParameter ?? false),
       unsupported: Number(outcome.unsupported ?? false),
       endOfLastBlock: Number(outcome.endOfLastBlock ?? false),
+      verified: Number(outcome.verified ?? false),
+      recovered: Number(outcome.recovered ?? false),
+      stored: Number(outcome.stored ?? false),
       compressionError: Number(outcome.compressionError ?? false),
       cryptoError: Number(outcome.cryptoError ?? false),
       command: request.command,

@@ -6,6 +6,9 @@ export interface Outcome {
   readonly cryptoError?: boolean;
   readonly compressionError?: boolean;
   readonly endOfLastBlock?: boolean;
+  readonly verified?: boolean;
+  readonly recovered?: boolean;
+  readonly stored?: boolean;
   /** Signed 8 bits. */
   readonly errorCode?: number;
   readonly bytesIn?: number;

@@ -1,4 +1,5 @@
 /** Services of the QAT-class accelerator with published test vectors, and the errors of bad requests. */
+import { inflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { adler32, crc32 } from '../../../../../src-main/sim/devices/qat/checksums.ts';
 import {
@@ -148,6 +149,60 @@ describe('symmetric cryptography', () => {
   });
 });
 
+describe('what requests ask for beyond that', () => {
+  const cbc = (qat: QatDriver): RequestFields => ({
+    ...cryptoRequest(qat, CBC.plain),
+    ...qat.content(0, { ...AES, cipherMode: CIPHER_MODE.cbc }, CBC.key),
+  });
+
+  it('may be an initialization vector in memory', () => {
+    const qat = started();
+    const at = qat.dataOf(0, AAD);
+    qat.store(at, CBC.iv);
+    qat.execute(0, { ...cbc(qat), serviceFlags: 0x4 }, { iv0: at });
+    expect(hexOf(qat.load(qat.dataOf(0, OUT), 16))).toBe(CBC.cipher);
+    const other = started();
+    other.port.unmap(10, at);
+    expect(other.execute(0, { ...cbc(other), serviceFlags: 0x4 }, { iv0: at }).cryptoError).toBe(1);
+  });
+
+  it.each([
+    ['a part of a packet', 0x1],
+    ['a state to keep', 0x10],
+    ['CCM', 0x80],
+    ['SNOW 3G', 0x200],
+    ['a digest behind the data', 0x400],
+    ['ZUC', 0x1000],
+    ['a single pass', 0x2000],
+  ])('is unsupported when it is %s', (_, serviceFlags) => {
+    const qat = started();
+    const response = qat.execute(0, { ...cbc(qat), serviceFlags }, ivFields(CBC.iv));
+    expect([response.unsupported, response.invalidParameter]).toEqual([1, 0]);
+    expect(hexOf(qat.load(qat.dataOf(0, OUT), 16))).toBe('00'.repeat(16));
+  });
+
+  it('is unsupported when it is an authentication with a key', () => {
+    const qat = started();
+    const content = { hashAlgorithm: HASH_ALGORITHM.sha256, hashMode: 1 };
+    const request = {
+      ...cryptoRequest(qat, CBC.plain, CRYPTO_COMMAND.auth),
+      ...qat.content(0, content),
+    };
+    const parameters = { digest: BigInt(qat.dataOf(0, DIGEST)), digestBytes: 32 };
+    expect(qat.execute(0, request, parameters).unsupported).toBe(1);
+  });
+
+  it('must lie within the lengths it gives', () => {
+    const qat = started();
+    const short = { ...cbc(qat), sourceBytes: 15, destinationBytes: 16 };
+    expect(qat.execute(0, short, ivFields(CBC.iv)).invalidParameter).toBe(1);
+    const whole = { ...short, sourceBytes: 16 };
+    expect(qat.execute(0, whole, ivFields(CBC.iv)).invalidParameter).toBe(0);
+    const narrow = { ...whole, destinationBytes: 15 };
+    expect(qat.execute(0, narrow, ivFields(CBC.iv)).invalidParameter).toBe(1);
+  });
+});
+
 describe('compression', () => {
   const text = new TextEncoder().encode('abcabcabcabcabcabcabcabcabcabc 123456789 '.repeat(50));
 
@@ -206,6 +261,54 @@ describe('compression', () => {
     const qat = started();
     const response = qat.execute(0, compression(qat, input, command, room));
     expect(response).toMatchObject({ compressionError: 1, errorCode: code & 0xff });
+  });
+
+  it('verifies what it compressed when asked, and says so', () => {
+    const qat = started();
+    const request = compression(qat, text, COMPRESSION_COMMAND.dynamicDeflate, 4000);
+    expect(qat.execute(0, request, {}, { verify: 1 })).toMatchObject({
+      compressionError: 0,
+      verified: 1,
+      recovered: 0,
+    });
+  });
+
+  it('reports a stream that does not come back, as a fault that is injected makes one', () => {
+    const qat = started();
+    const request = compression(qat, text, COMPRESSION_COMMAND.dynamicDeflate, 4000);
+    expect(qat.execute(0, request, {}, { verify: 1, injectFault: 1 })).toMatchObject({
+      compressionError: 1,
+      errorCode: -18 & 0xff,
+      verified: 1,
+    });
+    expect(qat.load(qat.dataOf(0, OUT), 4).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('falls back to stored blocks when it may recover', () => {
+    const qat = started();
+    const long = new Uint8Array(100_000).map((_, i) => i * 7);
+    const request = compression(qat, long, COMPRESSION_COMMAND.dynamicDeflate, 2 ** 18);
+    const options = { verify: 1, recover: 1, injectFault: 1 };
+    const response = qat.execute(0, { ...request, destination: 0x40_0000n }, {}, options);
+    expect(response).toMatchObject({ compressionError: 0, verified: 1, recovered: 1, stored: 1 });
+    const stream = qat.load(0x40_0000, response.bytesOut);
+    expect(inflateRawSync(stream)).toEqual(Buffer.from(long));
+    const tight = qat.execute(0, { ...request, length: long.length }, {}, options);
+    expect(tight.errorCode).toBe(-11 & 0xff);
+  });
+
+  it.each([
+    ['end-to-end CRC', { endToEndCrc: 1 }],
+    ['xxHash', { xxHash: 1 }],
+    ['a CRC behind the data', { appendCrc: 1 }],
+    ['no data', { dropData: 1 }],
+    ['a part of a stream', { partial: 1 }],
+    ['an LZ4 CRC', { lz4Crc: 1 }],
+    ['a dictionary', { dictionaryBytes: 10 }],
+  ])('is unsupported with %s', (_, options) => {
+    const qat = started();
+    const request = compression(qat, text, COMPRESSION_COMMAND.dynamicDeflate, 4000);
+    expect(qat.execute(0, request, {}, options).unsupported).toBe(1);
   });
 
   it('reports too little room for the text', () => {
