@@ -12,6 +12,7 @@ import {
   type IommuRequest,
 } from '../../src-main/sim/iommu/request.ts';
 import { RemappingUnit } from '../../src-main/sim/iommu/unit.ts';
+import type { PasidAllocatorPort } from '../../src-main/sim/iommu/virtual-command.ts';
 import type { IommuCacheConfig } from '../../src-main/sim/machine-config.ts';
 import { FrameStore } from '../../src-main/sim/memory/frame-store.ts';
 import { PhysicalMemory } from '../../src-main/sim/memory/physical-memory.ts';
@@ -80,6 +81,8 @@ export interface IommuBenchOptions {
   readonly traceMode?: TraceOptions['mode'];
   readonly store?: FrameStore;
   readonly rom?: Uint8Array;
+  /** For units with virtual commands. */
+  readonly pasids?: PasidAllocatorPort;
 }
 
 export type FaultRecordValues = ReturnType<typeof FaultRecord.decode>;
@@ -134,6 +137,7 @@ export class IommuBench {
           this.responses.push({ rid, pasid, groupIndex, code });
         },
       },
+      ...(options.pasids === undefined ? {} : { pasids: options.pasids }),
       createInterruptRemapping: (context) =>
         new InterruptRemapping({ ...context, cacheEntries: caches.interruptEntry }),
     });

@@ -1,7 +1,8 @@
 /** What a person does in the window of a lab, for end-to-end tests. */
 import path from 'node:path';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
+import type { ViewId } from '../../src-main/protocol/views.ts';
 import { createLabFiles } from '../../src-main/hosts/labs/lab-files.ts';
 import { loadLab, type LabPackage } from '../../src-main/labs-engine/package/lab-package.ts';
 
@@ -94,6 +95,22 @@ export class LabWindow {
       await this.page.getByTestId('command-palette').getByRole('combobox').fill(name);
       await this.page.keyboard.press('Enter');
     }
+  }
+
+  /** Opens the pane of a view by the command palette, as its tab may be hidden. */
+  async view(view: ViewId): Promise<Locator> {
+    await this.command(`command-view-${view}`);
+    const pane = this.page.getByTestId(`view-${view}`);
+    await pane.waitFor();
+    return pane;
+  }
+
+  /** Chooses a command of the palette by its test id. */
+  async command(testId: string): Promise<void> {
+    await this.page.keyboard.press('Control+K');
+    await this.page.getByTestId('command-palette').waitFor();
+    await this.page.getByTestId(testId).click();
+    await this.page.getByTestId('command-palette').waitFor({ state: 'hidden' });
   }
 
   editorText(): Promise<string> {

@@ -155,7 +155,12 @@ const MEMORY_IOVA = 0x10_0000;
 export const GUEST_RAM = MEMORY_IOVA;
 
 /** Opens a VDEV in the way of the profile and maps some pages at GUEST_RAM. */
-export function openVdev(lab: IdxdHost, vdev: IdxdVdev, name = 'qemu', pages = 16): OpenVdev {
+export function openVdev(
+  lab: Pick<Lab, 'kernel'>,
+  vdev: { readonly uuid: string },
+  name = 'qemu',
+  pages = 16,
+): OpenVdev {
   const user = new VfioUser(lab.kernel, name);
   const memory = user.memory(pages);
   const bytes = pages * 4096;

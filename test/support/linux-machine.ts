@@ -3,6 +3,7 @@ import { eventCatalogue } from '../../src-main/spec/events/event.ts';
 import {
   Machine,
   Recorder,
+  type CryptoPort,
   type DeviceConfig,
   type MachineConfig,
 } from '../../src-main/sim/index.ts';
@@ -45,10 +46,10 @@ export function plainDevice(
 }
 
 export type LabOptions = Partial<MachineConfig> &
-  Partial<Pick<KernelOptions, 'profile' | 'params'>>;
+  Partial<Pick<KernelOptions, 'profile' | 'params'>> & { readonly crypto?: CryptoPort };
 
 export function bootLab(options: LabOptions = {}): Lab {
-  const { profile = 'iommufd', params, ...config } = options;
+  const { profile = 'iommufd', params, crypto, ...config } = options;
   const machine = new Machine({
     config: {
       name: 'lab',
@@ -61,6 +62,7 @@ export function bootLab(options: LabOptions = {}): Lab {
       ...config,
     },
     trace: { mode: 'store' },
+    ...(crypto === undefined ? {} : { crypto }),
   });
   const hw = new Recorder(machine);
   const kernel = createKernel({

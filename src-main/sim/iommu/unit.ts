@@ -232,11 +232,7 @@ export class RemappingUnit implements Snapshotable<UnitState> {
         mode: this.translation.mode,
       }),
     );
-    const { pasids } = options;
-    this.#virtualCommand =
-      capability.ecap.VCS === 1 && pasids !== undefined
-        ? new VirtualCommand({ registers, encoding: 'current', allocator: pasids, trace, source })
-        : undefined;
+    this.#virtualCommand = createVirtualCommand(options, registers, source);
     this.#enhancedCommands =
       capability.cap.ECMDS === 1
         ? new EnhancedCommandUnit({
@@ -564,4 +560,17 @@ export class RemappingUnit implements Snapshotable<UnitState> {
 
 function wordsToBig(words: Uint32Array): bigint {
   return (BigInt(words[1] ?? 0) << 32n) | BigInt(words[0] ?? 0);
+}
+
+/** Units of older register sets present the encoding of Rev 3.0 to their guests (section 11.4.16). */
+function createVirtualCommand(
+  { capability, pasids, trace }: UnitOptions,
+  registers: RegisterFile,
+  source: number,
+): VirtualCommand | undefined {
+  if (capability.ecap.VCS === 0 || pasids === undefined) {
+    return undefined;
+  }
+  const encoding = capability.followsRevision4 ? 'current' : 'rev-3.0';
+  return new VirtualCommand({ registers, encoding, allocator: pasids, trace, source });
 }

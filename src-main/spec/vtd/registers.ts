@@ -81,6 +81,11 @@ import {
 } from './registers/protected-memory.ts';
 import { CCMD_REG, IOTLB_REG, IVA_REG } from './registers/register-invalidation.ts';
 import { RDTC_REG } from './registers/resource-director.ts';
+import {
+  VCCAP_REG_REV_3_0,
+  VCMD_REG_REV_3_0,
+  VCRSP_REG_REV_3_0,
+} from './registers/virtual-command-rev-3-0.ts';
 import { VCCAP_REG, VCMD_EO_REG, VCMD_REG, VCRSP_REG } from './registers/virtual-command.ts';
 
 /** Registers that exist when the unit has all of the named capabilities. */
@@ -150,6 +155,20 @@ export const REGISTER_GROUPS: readonly RegisterGroup[] = [
   },
 ];
 
+/** Virtual commands as Rev 3.0 had them: what units of older register sets present to their guests. */
+const OLD_VIRTUAL_COMMANDS: readonly Register[] = [
+  VCCAP_REG_REV_3_0,
+  VCMD_REG_REV_3_0,
+  VCRSP_REG_REV_3_0,
+];
+
+function registersOf(
+  group: RegisterGroup,
+  { followsRevision4 }: IommuCapability,
+): readonly Register[] {
+  return group.needs.includes('VCS') && !followsRevision4 ? OLD_VIRTUAL_COMMANDS : group.registers;
+}
+
 /** Name of the recording register `index`. */
 export function faultRecordingRegisterName(index: number): string {
   return `${FRCD_REG.name}_${index}`;
@@ -186,7 +205,7 @@ export function vtdRegisterBlock(capability: IommuCapability, name = 'vtd'): Reg
   const groups = REGISTER_GROUPS.filter((g) => g.needs.every((c) => context.has(c)));
   const hasProtectedMemory = context.has('PLMR') || context.has('PHMR');
   const registers = [
-    ...groups.flatMap((g) => g.registers),
+    ...groups.flatMap((g) => registersOf(g, capability)),
     ...(hasProtectedMemory ? [PMEN_REG] : []),
     ...placedRegisters(capability),
   ];

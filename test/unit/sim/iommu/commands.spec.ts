@@ -1,71 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { defineRegisterBlock, withResets } from '../../../../src-main/bits/register-block.ts';
-import { EventQueue } from '../../../../src-main/sim/core/event-queue.ts';
-import { RegisterFile } from '../../../../src-main/sim/core/register-file.ts';
-import { Trace } from '../../../../src-main/sim/core/trace.ts';
-import { asRegister } from '../../../../src-main/sim/iommu/command-interface.ts';
-import {
-  EnhancedCommandUnit,
-  NO_SUCH_COUNTER,
-} from '../../../../src-main/sim/iommu/enhanced-command.ts';
-import {
-  VirtualCommand,
-  virtualCommandRegisters,
-  type PasidAllocatorPort,
-  type VirtualCommandEncoding,
-} from '../../../../src-main/sim/iommu/virtual-command.ts';
+import { NO_SUCH_COUNTER } from '../../../../src-main/sim/iommu/enhanced-command.ts';
 import {
   COUNTERS_NOT_MODELLED,
   ENHANCED_COMMAND_DROPPED,
   VIRTUAL_COMMAND_COMPLETED,
   VIRTUAL_COMMAND_DROPPED,
 } from '../../../../src-main/spec/events/iommu-command.ts';
-import {
-  ECCAP0_REG,
-  ECCAP1_REG,
-  ECCAP2_REG,
-  ECCAP3_REG,
-  ECEO_REG,
-  ECMD_REG,
-  ECRSP_REG,
-} from '../../../../src-main/spec/vtd/registers/enhanced-command.ts';
+import { VIRTUAL_PROFILE } from '../../../../src-main/spec/vtd/capability-profile.ts';
+import { ECRSP_REG } from '../../../../src-main/spec/vtd/registers/enhanced-command.ts';
+import { IommuBench } from '../../../support/iommu-bench.ts';
+import { TwoPasids, createEnhanced, createVirtual } from '../../../support/iommu-command-bench.ts';
 import { kindsOf, lastOf } from '../../../support/trace-records.ts';
-
-/** PASIDs 100h to 101h, then none. */
-class TwoPasids implements PasidAllocatorPort {
-  readonly owned = new Set<number>();
-
-  allocate(): number {
-    const pasid = [0x100, 0x101].find((p) => !this.owned.has(p)) ?? -1;
-    if (pasid >= 0) {
-      this.owned.add(pasid);
-    }
-    return pasid;
-  }
-
-  free(pasid: number): boolean {
-    return this.owned.delete(pasid);
-  }
-}
-
-function createVirtual(encoding: VirtualCommandEncoding, latencyNs?: number) {
-  const trace = new Trace({ mode: 'store' });
-  const queue = new EventQueue(trace);
-  const block = defineRegisterBlock('vcmd', virtualCommandRegisters(encoding));
-  const registers: RegisterFile = new RegisterFile(block, 0x1000, {
-    onDidWrite: (write) => unit.written(write),
-  });
-  const allocator = new TwoPasids();
-  const unit: VirtualCommand = new VirtualCommand({
-    registers,
-    encoding,
-    allocator,
-    trace,
-    source: trace.source('vdmar0'),
-    ...(latencyNs === undefined ? {} : { latency: { queue, ns: latencyNs } }),
-  });
-  return { trace, queue, registers, allocator, unit };
-}
 
 const CURRENT = { vcmd: 0xe00, vcrsp: 0xe10, vccap: 0xe30, operandShift: 16n, problem: 16n };
 const REV_3_0 = { vcmd: 0xe10, vcrsp: 0xe20, vccap: 0xe00, operandShift: 8n, problem: 2n };
@@ -153,40 +98,6 @@ describe.each([
   });
 });
 
-function createEnhanced(options: { isBusy?: boolean; latencyNs?: number; counters?: number } = {}) {
-  const trace = new Trace({ mode: 'store' });
-  const queue = new EventQueue(trace);
-  const support = withResets(ECCAP3_REG, {
-    ECNTS: 1,
-    DCNTS: 1,
-    RCNTCFGS: 1,
-    RCNTS: 1,
-    FCNTS: 1,
-  });
-  const block = defineRegisterBlock(
-    'ecmd',
-    [ECMD_REG, ECEO_REG, ECRSP_REG, ECCAP0_REG, ECCAP1_REG, ECCAP2_REG, support].map((r) =>
-      asRegister(r as never),
-    ),
-  );
-  const registers: RegisterFile = new RegisterFile(block, 0x1000, {
-    onDidWrite: (write) => unit.written(write),
-  });
-  const unit: EnhancedCommandUnit = new EnhancedCommandUnit({
-    registers,
-    counters: options.counters ?? 4,
-    trace,
-    source: trace.source('dmar0'),
-    isGlobalCommandRunning: () => options.isBusy ?? false,
-    ...(options.latencyNs === undefined ? {} : { latency: { queue, ns: options.latencyNs } }),
-  });
-  const run = (command: number, operand = 0n): number => {
-    registers.write(ECMD_REG.offset, 8, BigInt(command) | (operand << 16n));
-    return ECRSP_REG.decode(registers.wordsOf(asRegister(ECRSP_REG))).SC;
-  };
-  return { trace, queue, registers, unit, run };
-}
-
 describe('enhanced commands', () => {
   it('enable, disable, freeze and reset counters, and say that nothing is counted', () => {
     const bench = createEnhanced();
@@ -244,5 +155,19 @@ describe('enhanced commands', () => {
     bench.unit.restore(state);
     expect(bench.unit.snapshot()).toEqual(state);
     expect(state).toEqual({ running: null, enabled: [2], isFrozen: true });
+  });
+});
+
+describe('virtual commands of a unit', () => {
+  it.each([
+    ['version 6.0 presents the current encoding', 0x60, CURRENT],
+    ['version 3.0 presents that of Rev 3.0', 0x30, REV_3_0],
+  ] as const)('of %s', (_name, version, at) => {
+    const bench = new IommuBench({ profile: VIRTUAL_PROFILE, version, pasids: new TwoPasids() });
+    bench.unit.write(at.vcmd, 8, 1n);
+    expect(bench.unit.read(at.vcrsp, 8)).toBe(0x100n << at.operandShift);
+    bench.unit.write(at.vcmd, 8, 2n | (0x100n << at.operandShift));
+    expect(bench.unit.read(at.vcrsp, 8)).toBe(0n);
+    expect(bench.unit.read(at.vccap, 8) & 1n).toBe(1n);
   });
 });
