@@ -45,7 +45,7 @@
  * `mmio-size-check` (VDEV registers).
  */
 import { Core, type KernelOptions } from './core/core.ts';
-import { ENOENT } from './errno.ts';
+import { EAGAIN, ENOENT } from './errno.ts';
 import { DeviceNodes } from './core/files.ts';
 import { Sysfs } from './core/sysfs.ts';
 import { AuxDomains } from './iommu/aux-domain.ts';
@@ -82,6 +82,8 @@ export type { KernelOptions, KernelProfile, KernelRole } from './core/core.ts';
 interface KernelModule {
   load(): number;
   unload(): void;
+  /** Open files hold references of the module. */
+  readonly isInUse: boolean;
 }
 
 export class Kernel {
@@ -196,12 +198,15 @@ export class Kernel {
     return this.core.call('modprobe', [name], () => this.#modules[name]?.load() ?? -ENOENT);
   }
 
-  /** Unloads a module; what it made goes with it. */
+  /** Unloads a module; what it made goes with it. -EAGAIN while files of it are open. */
   rmmod(name: string): number {
     return this.core.call('rmmod', [name], () => {
       const module = this.#modules[name];
-      module?.unload();
-      return module === undefined ? -ENOENT : 0;
+      if (module === undefined || module.isInUse) {
+        return module === undefined ? -ENOENT : -EAGAIN;
+      }
+      module.unload();
+      return 0;
     });
   }
 

@@ -62,6 +62,11 @@ export class Ice {
     return [...this.#devices.values()];
   }
 
+  /** Open files hold references of the module. */
+  get isInUse(): boolean {
+    return this.vdcm.vdevs.some((vdev) => vdev.isOpen);
+  }
+
   /** modprobe ice */
   load(): number {
     if (this.#isLoaded) {

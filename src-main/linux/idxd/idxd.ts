@@ -112,6 +112,15 @@ export class Idxd {
     return this.#devices.get(dev);
   }
 
+  /** Open files hold references of the module: queues of processes, and virtual devices. */
+  get isInUse(): boolean {
+    const queues = this.devices.flatMap((idxd) => idxd.wqs);
+    return (
+      this.vdcm.vdevs.some((vdev) => vdev.isOpen) ||
+      queues.some((wq) => wq.config.type === 'user' && wq.clients > 0)
+    );
+  }
+
   /** modprobe idxd */
   load(): number {
     if (this.#isLoaded) {

@@ -66,6 +66,11 @@ export class Qat {
     return [...this.#devices.values()];
   }
 
+  /** Open files hold references of the module. */
+  get isInUse(): boolean {
+    return this.vdcm.vdevs.some((vdev) => vdev.isOpen);
+  }
+
   /** modprobe qat_4xxx */
   load(): number {
     if (this.#isLoaded) {
