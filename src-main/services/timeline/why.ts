@@ -4,6 +4,7 @@
  * stopped; for work of a dedicated queue, what gave the queue its PASID.
  */
 import type { WhyView } from '../../protocol/lab-api.ts';
+import type { ObjectRefs } from '../../protocol/views.ts';
 import { WQ_MODE } from '../../spec/dsa/wq-config.ts';
 import { faultReasonsOf } from '../../spec/vtd/faults.ts';
 import { readRecord, recordText, type Trace, type TraceRecord } from '../../sim/index.ts';
@@ -130,11 +131,15 @@ function queueLinks(trace: Trace, fault: TraceRecord, links: Link[]): void {
   }
 }
 
-function summaryOf(record: TraceRecord, links: readonly Link[]): string {
+/** The innermost line of a script among some links. */
+function lineOf(links: readonly Link[]): ObjectRefs['script'] {
+  return links.find((link) => link.refs.script !== undefined)?.refs.script;
+}
+
+function summaryOf(record: TraceRecord, line: ObjectRefs['script']): string {
   const code = Number(record.values['reason'] ?? 0);
   const [reason] = faultReasonsOf(code);
-  const script = [...links].reverse().find((l) => l.refs.script !== undefined)?.refs.script;
-  const where = script === undefined ? '' : ` It goes back to ${script.path}, line ${script.line}.`;
+  const where = line === undefined ? '' : ` It goes back to ${line.path}, line ${line.line}.`;
   return reason === undefined
     ? `${record.kind.meaning}${where}`
     : `${reason.explanation} ${reason.usualCause}${where}`;
@@ -145,13 +150,18 @@ export function why(trace: Trace, seq: number): WhyView | undefined {
   if (record === undefined) {
     return undefined;
   }
-  const links: Link[] = [linkOf(record)];
+  const walk: Link[] = [linkOf(record)];
   if (record.kind.kind === BLOCKED || record.kind.kind === RECORDED) {
-    walkLinks(trace, record, links);
+    walkLinks(trace, record, walk);
   }
+  const links = [...walk];
   causesOf(trace, record, links);
+  const causes = links.slice(walk.length);
   if (record.values['pasid'] !== undefined) {
     queueLinks(trace, record, links);
   }
-  return { event: seq, summary: summaryOf(record, links), links };
+  const queue = links.slice(walk.length + causes.length);
+  // Who chose the PASID says more than who wrote the entry, and that more than who sent the request.
+  const line = lineOf(queue) ?? lineOf(walk) ?? lineOf(causes);
+  return { event: seq, summary: summaryOf(record, line), links };
 }
