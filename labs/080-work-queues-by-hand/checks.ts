@@ -27,7 +27,11 @@ const REFUSALS: readonly (readonly [name: string, status: number])[] = [
   ['misaligned', STATUS.recordAlignment],
 ];
 
-const QUEUES: ViewLink = { view: 'work-queues', params: { unit: 'dsa0' }, label: 'Show the work queues' };
+const QUEUES: ViewLink = {
+  view: 'work-queues',
+  params: { unit: 'dsa0' },
+  label: 'Show the work queues',
+};
 const PORTALS: ViewLink = { view: 'portals', params: { unit: 'dsa0' }, label: 'Show the portals' };
 
 const statusText = (status: number): string =>
@@ -44,7 +48,10 @@ interface End {
 function ends(facts: RunFacts, wq: number, operation?: number): readonly End[] {
   const where = { wq, ...(operation === undefined ? {} : { operation }) };
   const { DESCRIPTOR_COMPLETED, DESCRIPTOR_FAILED } = events.dsa;
-  return [...facts.trace.all(DESCRIPTOR_COMPLETED, where), ...facts.trace.all(DESCRIPTOR_FAILED, where)]
+  return [
+    ...facts.trace.all(DESCRIPTOR_COMPLETED, where),
+    ...facts.trace.all(DESCRIPTOR_FAILED, where),
+  ]
     .toSorted((a, b) => a.seq - b.seq)
     .map((record) => ({
       record,
@@ -79,14 +86,19 @@ export const checks = defineChecks([
     fail: {
       silent:
         '{object}: {field} is {actual}, expected {expected}. The device did the work and told nobody: it needs a valid record address, and a request for the record',
-      refused: '{object}: {field} is {actual}, expected {expected}. The status says what the device found wrong',
+      refused:
+        '{object}: {field} is {actual}, expected {expected}. The status says what the device found wrong',
       absent:
         '{object}: {field} is {actual}, expected {expected}. Store it to the portal of the dedicated queue',
     },
     test: (facts, { pass, fail }) => {
       const report = facts.report('move');
       const first = endOf(facts, OPCODE.memoryMove, report);
-      const place = { object: 'Memory Move in WQ 0', at: first?.record ?? report?.record, link: QUEUES };
+      const place = {
+        object: 'Memory Move in WQ 0',
+        at: first?.record ?? report?.record,
+        link: QUEUES,
+      };
       if (first === undefined) {
         return fail('absent', { ...place, field: 'descriptors finished', expected: 1, actual: 0 });
       }
@@ -109,7 +121,8 @@ export const checks = defineChecks([
     pass: 'The Fill ended with {status}, and it was read afterwards',
     fail: {
       absent: '{object}: {field} is {actual}, expected {expected}. Build a Fill, opcode 04h',
-      refused: '{object}: {field} is {actual}, expected {expected}. The status says what the device found wrong',
+      refused:
+        '{object}: {field} is {actual}, expected {expected}. The status says what the device found wrong',
       stale:
         '{object}: {field} is {actual}, expected {expected}. The record still held the success of the Move',
     },
@@ -126,7 +139,13 @@ export const checks = defineChecks([
       }
       if (report === undefined || report.record.seq < fill.record.seq) {
         const [expected, actual] = ['after the device wrote it', 'before the device wrote it'];
-        return fail('stale', { ...place, at: report?.record, field: 'status read', expected, actual });
+        return fail('stale', {
+          ...place,
+          at: report?.record,
+          field: 'status read',
+          expected,
+          actual,
+        });
       }
       return pass({ status: statusText(fill.status) }, { at: fill.record });
     },
@@ -140,7 +159,8 @@ export const checks = defineChecks([
     pass: 'The Batch ended with {status} after {count} descriptors',
     fail: {
       absent: '{object}: {field} is {actual}, expected {expected}. Build a Batch, opcode 01h',
-      refused: '{object}: {field} is {actual}, expected {expected}. The status says what the device found wrong',
+      refused:
+        '{object}: {field} is {actual}, expected {expected}. The status says what the device found wrong',
       members:
         '{object}: {field} is {actual}, expected {expected}. The device runs what it finds at desc_list_addr, desc_count descriptors of it',
     },
@@ -260,7 +280,11 @@ export const checks = defineChecks([
       const done = crowd.before(report.record).count(DESCRIPTOR_COMPLETED, { wq: DEDICATED });
       if (done < wanted) {
         const counts = { expected: wanted, actual: done, at: report.record };
-        return fail('unanswered', { ...place, field: 'descriptors finished when reported', ...counts });
+        return fail('unanswered', {
+          ...place,
+          field: 'descriptors finished when reported',
+          ...counts,
+        });
       }
       const { size } = facts.device('dsa0').workQueue(DEDICATED).values;
       return pass({ count: wanted, size });
@@ -305,7 +329,8 @@ export const checks = defineChecks([
     hint: 'shared-hint-2',
     pass: '{count} times Retry, the first with {occupancy} descriptors in the queue: its threshold',
     fail: {
-      differs: '{object}: {field} is {actual}, expected {expected}. ENQCMD returns the zero flag, 1 means Retry',
+      differs:
+        '{object}: {field} is {actual}, expected {expected}. ENQCMD returns the zero flag, 1 means Retry',
     },
     test: (facts, { pass, fail }) => {
       const retried = facts.trace.all(events.dsa.PORTAL_RETRIED, { wq: SHARED });

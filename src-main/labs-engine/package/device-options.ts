@@ -29,6 +29,16 @@ const Plain = v.strictObject({
   capabilities: v.optional(v.array(PlainCapability)),
 });
 
+/** The accelerator in its SR-IOV form, to compare with. */
+const DsaSriov = v.strictObject({
+  totalVfs: v.optional(Count),
+  firstOffset: v.optional(Count),
+  stride: v.optional(Count),
+  subordinateBus: v.optional(Count),
+  wqSize: v.optional(Count),
+  msixEntries: v.optional(Count),
+});
+
 const Dsa = v.strictObject({
   profile: v.optional(v.picklist(Object.keys(DSA_PROFILES) as (keyof typeof DSA_PROFILES)[])),
   wqs: v.optional(Count),
@@ -47,6 +57,7 @@ const Dsa = v.strictObject({
   modes: v.optional(v.picklist(['both', 'shared', 'dedicated'])),
   hasWqAtsDisable: v.optional(v.boolean()),
   bar0Bytes: v.optional(Bytes),
+  sriov: v.optional(DsaSriov),
 });
 
 /** Models whose settings are not known here take any. */

@@ -77,6 +77,19 @@ describe('machine.json', () => {
     });
   });
 
+  it('takes the accelerator in its SR-IOV form too', () => {
+    const dsa = (sriov: unknown): unknown => ({
+      ...GOOD,
+      devices: [{ kind: 'dsa', name: 'dsa0', bdf: '6a:01.0', options: { sriov } }],
+    });
+    expect(machineOf(dsa({ totalVfs: 8, stride: 2 })).devices[0]?.options).toEqual({
+      sriov: { totalVfs: 8, stride: 2 },
+    });
+    expect(problems(dsa({ totalVfs: 0 }))).toEqual([
+      'machine.json#devices.0.options.sriov.totalVfs: dsa0: Expected a whole number from 1 to 65535, found 0',
+    ]);
+  });
+
   it('names every problem at once, with its place', () => {
     const bad = {
       ...GOOD,
@@ -117,13 +130,14 @@ describe('machine.json', () => {
       'dsa0: Expected a power of two of at least 4, found 3',
     ],
     [{ ...GOOD, memory: { bytes: 17 * 2 ** 20 + 1 } }, 'Expected a multiple of 1 MiB'],
+    [{ ...GOOD, memory: { bytes: '32 MiB' }, vms: [] }, 'Expected at least 34 MiB'],
     [{ ...GOOD, cpus: 1 }, 'Expected at least 2 with VMs: CPU 0 belongs to the host'],
     [
       { ...GOOD, memory: { bytes: '127 MiB' } },
       'Expected 64 MiB of the memory to be left for the host',
     ],
     [
-      { ...GOOD, vms: [{ name: 'vm0', memoryBytes: '33 MiB', cpus: 1 }] },
+      { ...GOOD, vms: [{ name: 'vm0', memoryBytes: '35 MiB', cpus: 1 }] },
       'Expected a multiple of 2 MiB',
     ],
   ])('refuses what makes no machine', (json, problem) => {
