@@ -3,11 +3,13 @@ import type { Check } from '../src-main/labs-engine/sdk/index.ts';
 import { checks as findTheCapability } from './010-find-the-capability/checks.ts';
 import { checks as firstVdev } from './015-first-vdev/checks.ts';
 import { checks as vfsVersusAdis } from './020-vfs-versus-adis/checks.ts';
+import { checks as composeConfigSpace } from './040-compose-config-space/checks.ts';
 import { checks as workQueuesByHand } from './080-work-queues-by-hand/checks.ts';
 
 export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'find-the-capability': findTheCapability,
   'first-vdev': firstVdev,
   'vfs-versus-adis': vfsVersusAdis,
+  'compose-config-space': composeConfigSpace,
   'work-queues-by-hand': workQueuesByHand,
 };

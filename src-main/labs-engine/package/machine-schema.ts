@@ -11,13 +11,15 @@ import { Bytes, Count, Hex64, Name } from './machine-values.ts';
 
 const MIB = 2 ** 20;
 const MAX_MEMORY = 64 * 2 ** 30;
+/** A kernel, on the host or in a guest, takes 32 MiB for itself. */
+const KERNEL_BYTES = 34 * MIB;
 /** What a host with VMs needs for itself. */
 const HOST_SHARE = 64 * MIB;
 
 const Memory = v.strictObject({
   bytes: v.pipe(
     Bytes,
-    v.minValue(16 * MIB, 'Expected at least 16 MiB'),
+    v.minValue(KERNEL_BYTES, 'Expected at least 34 MiB'),
     v.maxValue(MAX_MEMORY, 'Expected at most 64 GiB'),
     v.multipleOf(MIB, 'Expected a multiple of 1 MiB'),
   ),
@@ -81,7 +83,7 @@ const Vm = v.strictObject({
   name: Name,
   memoryBytes: v.pipe(
     Bytes,
-    v.minValue(16 * MIB, 'Expected at least 16 MiB'),
+    v.minValue(KERNEL_BYTES, 'Expected at least 34 MiB'),
     v.multipleOf(2 * MIB, 'Expected a multiple of 2 MiB'),
   ),
   cpus: v.pipe(Count, v.minValue(1, 'Expected at least 1')),

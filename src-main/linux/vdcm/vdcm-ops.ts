@@ -46,6 +46,11 @@ export class VdcmHooks<V extends VirtualDevice> {
     this.#others = ops;
   }
 
+  /** Whether code of a learner is in place of the built-in one. */
+  isReplaced(name: VdcmOpName): boolean {
+    return this.#others[name] !== undefined;
+  }
+
   /** Calls the operation that is in place now. One that is not built in leaves a record. */
   run<K extends VdcmOpName>(
     name: K,

@@ -378,7 +378,13 @@ export class Vdcm<V extends VirtualDevice> {
       name: 'configuration space',
       spec: CONFIG_SPEC,
       largestRead: 4,
-      read: (offset, bytes) => this.hooks.run('cfg_read', vdev, offset, bytes),
+      read: (offset, bytes) => {
+        const value = this.hooks.run('cfg_read', vdev, offset, bytes);
+        if (typeof value === 'bigint' && this.hooks.isReplaced('cfg_read')) {
+          vdev.didReadConfig(offset, bytes, value);
+        }
+        return value;
+      },
       write: (offset, bytes, value) => this.hooks.run('cfg_write', vdev, offset, bytes, value),
     };
   }

@@ -68,6 +68,8 @@ export abstract class VirtualDevice {
   abstract readonly interrupts: VdevInterrupts;
   abstract readonly pasids: VdevPasids;
   protected readonly core: Core;
+  /** Where code of a learner plays configuration space: what was read of it so far. */
+  #readConfig: Uint8Array | null = null;
 
   constructor(core: Core, mdev: MdevDevice) {
     this.core = core;
@@ -101,6 +103,14 @@ export abstract class VirtualDevice {
   /** Whether the guest masks a vector. */
   abstract isMasked(vector: number): boolean;
 
+  /** Configuration space is played elsewhere, and answered this. */
+  didReadConfig(offset: number, bytes: number, value: bigint): void {
+    const seen = (this.#readConfig ??= new Uint8Array(CONFIG_SHOWN));
+    for (let i = 0; i < bytes && offset + i < seen.length; i++) {
+      seen[offset + i] = Number((value >> BigInt(i * 8)) & 0xffn);
+    }
+  }
+
   publish(): void {
     const { bar0, ...own } = this.describe();
     this.core.publish(`vdev/${this.uuid}`, {
@@ -114,7 +124,7 @@ export abstract class VirtualDevice {
         isMasked: this.isMasked(entry),
       })),
       accesses: this.accesses,
-      config: bytesToHex(this.config.bytes(CONFIG_SHOWN)),
+      config: bytesToHex(this.#readConfig ?? this.config.bytes(CONFIG_SHOWN)),
       bar0: bytesToHex(bar0),
     } satisfies PlainData);
   }
