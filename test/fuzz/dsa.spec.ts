@@ -164,6 +164,7 @@ class DsaFuzz implements FuzzTarget {
         break;
       case 3:
         device.migration.pause(r.below(8));
+        device.migration.withdraw(r.below(8));
         break;
       case 4:
         device.migration.resume(r.below(8));

@@ -262,6 +262,19 @@ export const WQ_PAUSED = defineEvent('dsa.wq.paused', {
   template: 'WQ {wq} is paused, {inProgress} descriptors are still in progress',
 });
 
+export const WQ_WITHDRAWN = defineEvent('dsa.wq.withdrawn', {
+  title: 'Descriptors withdrawn',
+  meaning:
+    'Descriptors that wait for pages left their engines with their progress, so that the queue can be saved without them ending.',
+  source: siov('3'),
+  fields: {
+    wq,
+    descriptors: ['number', 'Descriptors'],
+    inProgress: ['number', 'Descriptors still in progress'],
+  },
+  template: 'WQ {wq} took {descriptors} descriptors back, {inProgress} are still in progress',
+});
+
 export const WQ_RESUMED = defineEvent('dsa.wq.resumed', {
   title: 'Work queue resumed',
   meaning: 'Descriptors are dispatched again.',

@@ -383,11 +383,9 @@ export class Commands implements Snapshotable<CommandState> {
       .filter((job: Job) => job.parent < 0 && matches(state, job.wq, job.pasid)).length;
     let queued = 0;
     for (let wq = 0; wq < wqs.count; wq++) {
-      if (wqs.occupancy[wq] !== 0 && (state.scope !== SCOPE.wqs || state.wqs.includes(wq))) {
-        queued +=
-          state.scope === SCOPE.pasid
-            ? wqs.queued(wq).filter((d) => d.pasid === state.pasid).length
-            : (wqs.occupancy[wq] as number);
+      if (wqs.hasWork(wq) && (state.scope !== SCOPE.wqs || state.wqs.includes(wq))) {
+        const all = [...wqs.returned(wq), ...wqs.queued(wq)];
+        queued += all.filter((d) => matches(state, wq, d.pasid)).length;
       }
     }
     return running + queued;

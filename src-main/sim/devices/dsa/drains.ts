@@ -52,6 +52,11 @@ export class Drains implements Snapshotable<DrainsState> {
     return ready;
   }
 
+  /** A waiting descriptor is taken away. */
+  forget(job: Job): void {
+    this.#waiting = this.#waiting.filter((entry) => entry.job !== job.index);
+  }
+
   clear(): void {
     this.#waiting = [];
   }

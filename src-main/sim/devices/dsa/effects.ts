@@ -148,7 +148,7 @@ export class DsaEffects implements CommandEffects {
   abort(isMatching: (wq: number, pasid: number) => boolean): void {
     const { wqs, jobs, executor } = this.#units();
     for (let wq = 0; wq < wqs.count; wq++) {
-      if (wqs.occupancy[wq] !== 0) {
+      if (wqs.hasWork(wq)) {
         this.#dropQueued(wq, isMatching);
       }
     }
@@ -184,7 +184,7 @@ export class DsaEffects implements CommandEffects {
   #dropQueued(wq: number, isMatching: (wq: number, pasid: number) => boolean): void {
     const { wqs, arbiter, counters, commands, occupancy, trace, source } = this.#units();
     const dropped = wqs.filter(wq, (descriptor) => !isMatching(wq, descriptor.pasid));
-    if (wqs.occupancy[wq] === 0) {
+    if (!wqs.hasWork(wq)) {
       arbiter.remove(wq);
     }
     for (const { words, pasid, admission, seq } of dropped) {

@@ -245,7 +245,7 @@ export class Engines implements Snapshotable<EnginesState> {
       const job = jobs.take();
       wqs.pop(wq, job);
       (wqs.inProgress[wq] as number)++;
-      arbiter.spend(wq, wqs.occupancy[wq] !== 0);
+      arbiter.spend(wq, wqs.hasWork(wq));
       this.#place(engine, job, isBatch);
       job.parent = -1;
       job.memberIndex = 0;

@@ -24,7 +24,7 @@ import { COUNTER, type DsaCounters } from './counters.ts';
 import type { DescriptorCheck } from './descriptor-check.ts';
 import type { Drains } from './drains.ts';
 import type { EventLog } from './event-log.ts';
-import { ACCESS, JOB_STATE, type Job, type JobPool } from './job.ts';
+import { ACCESS, JOB_STATE, type Job, type JobPool, type JobProgress } from './job.ts';
 import { TRANSLATION, type MemoryAccess } from './memory-access.ts';
 import { RUN, setFault, type FaultPolicy, type OperationModel } from './operations/operation.ts';
 import type { PageRequests } from './page-requests.ts';
@@ -99,8 +99,14 @@ export class Executor {
 
   /** Begins with a descriptor that an engine took. */
   start(job: Job): void {
+    const { progress } = job;
+    job.progress = undefined;
     job.begin();
     job.startedNs = this.#u.queue.nowNs;
+    if (progress !== undefined) {
+      this.#resume(job, progress);
+      return;
+    }
     const status = this.#u.check.run(job, this.#u.models[job.operation]);
     if (status !== 0) {
       this.finish(job, status);
@@ -247,6 +253,18 @@ export class Executor {
 
   clear(): void {
     this.#logWaiters = [];
+  }
+
+  /** Goes on with a descriptor that another engine, maybe of another device, had checked and begun. */
+  #resume(job: Job, progress: JobProgress): void {
+    job.loadProgress(progress);
+    if (progress.state === JOB_STATE.waitingToComplete) {
+      const { queue, timing, target } = this.#u;
+      job.state = JOB_STATE.completing;
+      queue.schedule(timing.completionNs, target, EVENT.complete, job.index, job.serial);
+    } else {
+      this.#prepareRecord(job);
+    }
   }
 
   #modelOf(job: Job): OperationModel {

@@ -116,6 +116,36 @@ const NUMBER_FIELDS = [
 ] as const;
 type NumberField = (typeof NUMBER_FIELDS)[number];
 
+/** What a descriptor that goes on elsewhere takes along: how far the operation is, nothing about where. */
+const PROGRESS_FIELDS = [
+  'state',
+  'done',
+  'out',
+  'chunk',
+  'isCautious',
+  'status',
+  'result',
+  'resultBytes',
+  'faultHigh',
+  'faultLow',
+  'faultIsWrite',
+  'faultOperand',
+  'information',
+  's0',
+  's1',
+  's2',
+  's3',
+  's4',
+  's5',
+  'step',
+  'reportCode',
+] as const satisfies readonly NumberField[];
+type ProgressField = (typeof PROGRESS_FIELDS)[number];
+
+export type JobProgress = Readonly<Record<ProgressField, number>> & {
+  readonly record: Uint32Array;
+};
+
 export type JobStateData = Readonly<Record<NumberField, number>> & {
   readonly index: number;
   readonly words: Uint32Array;
@@ -212,6 +242,8 @@ export class Job {
   isRecordUntranslated = 0;
   recordEpoch = 0;
   startedNs = 0;
+  /** Set between dispatch and start of a descriptor that was under way before. */
+  progress: JobProgress | undefined;
 
   constructor(index: number) {
     this.index = index;
@@ -309,6 +341,19 @@ export class Job {
     this.#accesses[at + A_KIND] = isUntranslated
       ? kind | ACCESS.untranslated
       : kind & ~ACCESS.untranslated;
+  }
+
+  saveProgress(): JobProgress {
+    const numbers = Object.fromEntries(PROGRESS_FIELDS.map((name) => [name, this[name]]));
+    return { ...(numbers as Record<ProgressField, number>), record: this.record.slice() };
+  }
+
+  /** After `begin`: goes on as far as an earlier execution came. */
+  loadProgress(progress: JobProgress): void {
+    for (const name of PROGRESS_FIELDS) {
+      this[name] = progress[name];
+    }
+    this.record.set(progress.record);
   }
 
   save(): JobStateData {

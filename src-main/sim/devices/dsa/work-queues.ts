@@ -8,14 +8,16 @@ import { DESCRIPTOR_WORDS } from '../../../spec/dsa/descriptor.ts';
 import { WQ_MODE, WQ_STATE } from '../../../spec/dsa/wq-config.ts';
 import type { Snapshotable } from '../../core/snapshot.ts';
 import type { DsaCapabilities } from './capabilities.ts';
-import type { Job } from './job.ts';
+import type { Job, JobProgress } from './job.ts';
 import type { WqConfigTable } from './wq-config-table.ts';
 
 const NO_PASID = -1;
 const OPERATION_WORDS = 8;
+const NONE_RETURNED: readonly ReturnedDescriptor[] = [];
 
 export interface WorkQueuesState {
   readonly arrays: Readonly<Record<string, ArrayLike<number>>>;
+  readonly returned: readonly (readonly [wq: number, descriptors: readonly ReturnedDescriptor[]])[];
   readonly admission: number;
 }
 
@@ -33,6 +35,13 @@ export interface QueuedDescriptor {
   readonly portal: number;
   readonly seq: number;
   readonly admission: number;
+}
+
+/** A descriptor that an engine has given back, for migration. It needs no place in the storage. */
+export interface ReturnedDescriptor extends QueuedDescriptor {
+  readonly pasidRow: number;
+  /** Undefined: it has to start from the beginning. */
+  readonly progress: JobProgress | undefined;
 }
 
 export class WorkQueues implements Snapshotable<WorkQueuesState> {
@@ -74,6 +83,8 @@ export class WorkQueues implements Snapshotable<WorkQueuesState> {
   readonly #entrySeq: Float64Array;
   readonly #entryAdmission: Float64Array;
   readonly #entryPasidRow: Uint32Array;
+  /** Dispatched before what waits in the storage, oldest first. */
+  readonly #returned = new Map<number, readonly ReturnedDescriptor[]>();
   #admission = 0;
 
   constructor(config: WqConfigTable, capabilities: DsaCapabilities) {
@@ -185,6 +196,11 @@ export class WorkQueues implements Snapshotable<WorkQueuesState> {
     this.#limit[wq] = Math.min(threshold, this.size[wq] as number);
   }
 
+  /** A number in the order of all submissions, for what comes without a portal. */
+  admit(): number {
+    return this.#admission++;
+  }
+
   /** Adds a descriptor to a queue with room. Gives its admission number. */
   push(
     wq: number,
@@ -218,34 +234,85 @@ export class WorkQueues implements Snapshotable<WorkQueuesState> {
     this.#entrySeq[(this.#base[wq] as number) + slot] = seq;
   }
 
+  /** Whether there is anything to dispatch. */
+  hasWork(wq: number): boolean {
+    return this.occupancy[wq] !== 0 || this.#returned.has(wq);
+  }
+
+  returned(wq: number): readonly ReturnedDescriptor[] {
+    return this.#returned.get(wq) ?? [];
+  }
+
+  /** Takes back what an engine had: it goes first, in the order of submission. */
+  giveBack(wq: number, descriptor: ReturnedDescriptor): void {
+    const all = [...this.returned(wq), descriptor];
+    this.#returned.set(
+      wq,
+      all.sort((a, b) => a.admission - b.admission),
+    );
+  }
+
   /** Operation code of the oldest descriptor. */
   headOperation(wq: number): number {
+    const [first] = this.#returned.size === 0 ? NONE_RETURNED : this.returned(wq);
+    if (first !== undefined) {
+      return (first.words[1] as number) >>> 24;
+    }
     const entry = (this.#base[wq] as number) + (this.#head[wq] as number);
     return (this.#words[entry * DESCRIPTOR_WORDS + 1] as number) >>> 24;
   }
 
   /** Moves the oldest descriptor into a job. */
   pop(wq: number, job: Job): void {
+    job.wq = wq;
+    job.usesAts = this.usesAts[wq] as number;
+    job.usesPrs = this.usesPrs[wq] as number;
+    job.progress = undefined;
+    if (this.#returned.size > 0 && this.#popReturned(wq, job)) {
+      return;
+    }
     const head = this.#head[wq] as number;
     const entry = (this.#base[wq] as number) + head;
     const at = entry * DESCRIPTOR_WORDS;
     for (let i = 0; i < DESCRIPTOR_WORDS; i++) {
       job.words[i] = this.#words[at + i] as number;
     }
-    job.wq = wq;
     job.pasid = this.#entryPasid[entry] as number;
     job.priv = this.#entryPriv[entry] as number;
     job.portal = this.#entryPortal[entry] as number;
     job.pasidRow = this.#entryPasidRow[entry] as number;
     job.admission = this.#entryAdmission[entry] as number;
     job.seq = this.#entrySeq[entry] as number;
-    job.usesAts = this.usesAts[wq] as number;
-    job.usesPrs = this.usesPrs[wq] as number;
     this.#head[wq] = head + 1 === this.size[wq] ? 0 : head + 1;
     (this.occupancy[wq] as number)--;
   }
 
-  /** Descriptors that wait, oldest first. */
+  #popReturned(wq: number, job: Job): boolean {
+    const [first, ...rest] = this.returned(wq);
+    if (first === undefined) {
+      return false;
+    }
+    job.words.set(first.words);
+    job.pasid = first.pasid;
+    job.priv = first.isPrivileged ? 1 : 0;
+    job.portal = first.portal;
+    job.pasidRow = first.pasidRow;
+    job.admission = first.admission;
+    job.seq = first.seq;
+    job.progress = first.progress;
+    this.#setReturned(wq, rest);
+    return true;
+  }
+
+  #setReturned(wq: number, descriptors: readonly ReturnedDescriptor[]): void {
+    if (descriptors.length === 0) {
+      this.#returned.delete(wq);
+    } else {
+      this.#returned.set(wq, descriptors);
+    }
+  }
+
+  /** Descriptors that wait in the storage, oldest first. */
   queued(wq: number): readonly QueuedDescriptor[] {
     const found: QueuedDescriptor[] = [];
     for (let i = 0; i < (this.occupancy[wq] as number); i++) {
@@ -265,6 +332,16 @@ export class WorkQueues implements Snapshotable<WorkQueuesState> {
 
   /** Keeps only the descriptors that `isKept` accepts, in order; gives the others. */
   filter(
+    wq: number,
+    isKept: (descriptor: QueuedDescriptor) => boolean,
+  ): readonly QueuedDescriptor[] {
+    const returned = this.returned(wq);
+    this.#setReturned(wq, returned.filter(isKept));
+    const gone = returned.filter((descriptor) => !isKept(descriptor));
+    return [...gone, ...this.#filterStorage(wq, isKept)];
+  }
+
+  #filterStorage(
     wq: number,
     isKept: (descriptor: QueuedDescriptor) => boolean,
   ): readonly QueuedDescriptor[] {
@@ -318,6 +395,7 @@ export class WorkQueues implements Snapshotable<WorkQueuesState> {
     this.operations.fill(0, wq * OPERATION_WORDS, (wq + 1) * OPERATION_WORDS);
     this.#head[wq] = 0;
     this.#pasid[wq] = NO_PASID;
+    this.#returned.delete(wq);
     for (const array of this.#perQueue()) {
       array[wq] = 0;
     }
@@ -329,19 +407,23 @@ export class WorkQueues implements Snapshotable<WorkQueuesState> {
     }
     this.group.fill(-1);
     this.#pasid.fill(NO_PASID);
+    this.#returned.clear();
   }
 
   snapshot(): WorkQueuesState {
     const arrays = Object.fromEntries(
       Object.entries(this.#arrays()).map(([name, array]) => [name, array.slice()]),
     );
-    return { arrays, admission: this.#admission };
+    const returned = [...this.#returned].sort(([a], [b]) => a - b);
+    return { arrays, returned, admission: this.#admission };
   }
 
   restore(state: WorkQueuesState): void {
     for (const [name, array] of Object.entries(this.#arrays())) {
       array.set(state.arrays[name] ?? []);
     }
+    this.#returned.clear();
+    state.returned.forEach(([wq, descriptors]) => this.#returned.set(wq, descriptors));
     this.#admission = state.admission;
   }
 

@@ -1,14 +1,21 @@
 /**
  * Saving and restoring one work queue, the assignable device interface, for migration. Scalable IOV asks devices for it;
- * DSA 3.0 section 7.5.7 leaves it to software that drains, so this is the device's own way: pause, wait, save, restore,
- * resume. Siblings of the queue notice nothing.
+ * DSA 3.0 section 7.5.7 leaves it to software that drains, so this is the device's own way: pause, wait for what ends by
+ * itself, withdraw what waits for pages, save, restore, resume. Siblings of the queue notice nothing.
  *
- * What is saved: WQCFG, the descriptors that wait, and the bytes staged at the portals. IMS entries and PASIDs belong to
- * the host and are not part of it; a changed PASID is translated while restoring.
+ * What is saved: WQCFG, the descriptors that wait, those that were under way with their progress at a chunk border, and the
+ * bytes staged at the portals. IMS entries and PASIDs belong to the host and are not part of it; a changed PASID is
+ * translated while restoring.
+ *
+ * Not modelled: withdrawing batches and inter-domain operations, whose members and handles belong to the device. They have
+ * to end before the queue can be saved.
  */
 import { DESCRIPTOR_WORDS } from '../../../spec/dsa/descriptor.ts';
 import { WQ_STATE } from '../../../spec/dsa/wq-config.ts';
-import { WQ_PAUSED, WQ_RESTORED, WQ_RESUMED } from '../../../spec/events/dsa.ts';
+import { WQ_PAUSED, WQ_RESTORED, WQ_RESUMED, WQ_WITHDRAWN } from '../../../spec/events/dsa.ts';
+import { NO_CAUSE } from '../../core/trace.ts';
+import { COUNTER } from './counters.ts';
+import { JOB_STATE, type Job, type JobProgress } from './job.ts';
 import type { DsaUnits } from './units.ts';
 
 export interface SavedDescriptor {
@@ -16,13 +23,17 @@ export interface SavedDescriptor {
   readonly pasid: number;
   readonly isPrivileged: boolean;
   readonly portal: number;
+  /** Of a descriptor that was under way: how far. */
+  readonly progress?: JobProgress;
 }
 
 export interface WqMigrationState {
   readonly version: 1;
   /** WQCFG as configured. */
   readonly config: Uint32Array;
-  /** Oldest first. */
+  /** Those that an engine had, oldest first. */
+  readonly inFlight: readonly SavedDescriptor[];
+  /** Those that waited in the queue, oldest first. */
   readonly descriptors: readonly SavedDescriptor[];
   readonly stagedWords: Uint32Array;
   readonly isOccupancyInterruptGenerated: boolean;
@@ -31,6 +42,20 @@ export interface WqMigrationState {
 /** Why a queue cannot be saved or restored now. */
 export type MigrationProblem =
   'not paused' | 'in progress' | 'not enabled' | 'other mode' | 'no room';
+
+/** States in which a descriptor can leave its engine; a drain starts anew. */
+const LEAVING: ReadonlySet<number> = new Set([
+  JOB_STATE.draining,
+  JOB_STATE.waitingForPage,
+  JOB_STATE.waitingForRecordPage,
+  JOB_STATE.waitingToComplete,
+]);
+
+function canLeave(job: Job): boolean {
+  const isAlone =
+    job.parent < 0 && job.usesBatchSlot === 0 && job.domain1Pasid < 0 && job.domain2Pasid < 0;
+  return isAlone && LEAVING.has(job.state);
+}
 
 export class WqMigration {
   readonly #u: DsaUnits;
@@ -54,6 +79,23 @@ export class WqMigration {
     this.#wake(wq);
   }
 
+  /**
+   * Takes the descriptors that wait for pages, and drains that wait for them, from the engines back to a paused queue, so
+   * that a page which never comes does not hold up a migration. Answers to their page requests find nobody. Gives how many.
+   */
+  withdraw(wq: number): number {
+    const { wqs, jobs, trace, source } = this.#u;
+    if (wqs.isPaused[wq] === 0) {
+      return 0;
+    }
+    const leaving = jobs.active().filter((job) => job.wq === wq && canLeave(job));
+    for (const job of leaving) {
+      this.#takeBack(job);
+    }
+    trace.record(WQ_WITHDRAWN, source, wq, leaving.length, wqs.inProgress[wq] as number);
+    return leaving.length;
+  }
+
   /** The state of a paused queue with nothing in progress. */
   save(wq: number): WqMigrationState | MigrationProblem {
     const { wqs, wqConfig } = this.#u;
@@ -66,6 +108,10 @@ export class WqMigration {
     return {
       version: 1,
       config: wqConfig.copy(wq),
+      inFlight: wqs.returned(wq).map(({ words, pasid, isPrivileged, portal, progress }) => ({
+        ...{ words, pasid, isPrivileged, portal },
+        ...(progress === undefined ? {} : { progress }),
+      })),
       descriptors: wqs
         .queued(wq)
         .map(({ words, pasid, isPrivileged, portal }) => ({ words, pasid, isPrivileged, portal })),
@@ -80,35 +126,81 @@ export class WqMigration {
     state: WqMigrationState,
     translatePasid: (pasid: number) => number = (pasid) => pasid,
   ): MigrationProblem | undefined {
-    const { wqs, wqConfig, counters, trace, source } = this.#u;
+    const { wqs, wqConfig, trace, source } = this.#u;
     if (wqs.state[wq] !== WQ_STATE.enabled) {
       return 'not enabled';
     }
-    const wasDedicated = (state.config[2] as number) & 1;
-    if (wasDedicated !== wqConfig.decode(wq).mode) {
+    const wasDedicated = ((state.config[2] as number) & 1) === 1;
+    if (Number(wasDedicated) !== wqConfig.decode(wq).mode) {
       return 'other mode';
     }
     const room = (wqs.size[wq] as number) - (wqs.occupancy[wq] as number);
     if (state.descriptors.length > room) {
       return 'no room';
     }
-    for (const { words, pasid, isPrivileged, portal } of state.descriptors) {
-      const own = wasDedicated === 1 ? wqs.dedicatedPasid(wq) : translatePasid(pasid);
-      wqs.push(wq, words, own, isPrivileged ? 1 : 0, portal, counters.pasidRow(own));
-    }
+    const pasidOf = (pasid: number): number =>
+      wasDedicated ? wqs.dedicatedPasid(wq) : translatePasid(pasid);
+    this.#accept(wq, state, pasidOf);
     wqs.staged.set(state.stagedWords, wq * DESCRIPTOR_WORDS);
     wqs.occupancyGenerated[wq] = state.isOccupancyInterruptGenerated ? 1 : 0;
-    trace.record(WQ_RESTORED, source, wq, state.descriptors.length);
+    const count = state.inFlight.length + state.descriptors.length;
+    trace.record(WQ_RESTORED, source, wq, count);
     if (wqs.isPaused[wq] === 0) {
       this.#wake(wq);
     }
     return undefined;
   }
 
+  #accept(
+    wq: number,
+    { inFlight, descriptors }: WqMigrationState,
+    pasidOf: (pasid: number) => number,
+  ): void {
+    const { wqs, counters } = this.#u;
+    for (const { words, pasid, isPrivileged, portal, progress } of inFlight) {
+      const own = pasidOf(pasid);
+      wqs.giveBack(wq, {
+        ...{ words, isPrivileged, portal, progress, pasid: own },
+        pasidRow: counters.pasidRow(own),
+        seq: NO_CAUSE,
+        admission: wqs.admit(),
+      });
+    }
+    for (const { words, pasid, isPrivileged, portal } of descriptors) {
+      const own = pasidOf(pasid);
+      wqs.push(wq, words, own, isPrivileged ? 1 : 0, portal, counters.pasidRow(own));
+    }
+  }
+
+  #takeBack(job: Job): void {
+    const { wqs, pageRequests, drains, engines, jobs, counters } = this.#u;
+    const isDrain = job.state === JOB_STATE.draining;
+    if (isDrain) {
+      drains.forget(job);
+    } else {
+      pageRequests.forget(job);
+    }
+    wqs.giveBack(job.wq, {
+      words: job.words.slice(),
+      pasid: job.pasid,
+      isPrivileged: job.isPrivileged,
+      portal: job.portal,
+      seq: job.seq,
+      admission: job.admission,
+      pasidRow: job.pasidRow,
+      progress: isDrain ? undefined : job.saveProgress(),
+    });
+    (wqs.inProgress[job.wq] as number)--;
+    counters.addWithEngine(COUNTER.dispatched, job.wq, job.pasidRow, job.engine, -1);
+    job.state = JOB_STATE.free;
+    engines.release(job);
+    jobs.release(job);
+  }
+
   #wake(wq: number): void {
     const { wqs, arbiter, engines, settings } = this.#u;
     const group = wqs.group[wq] as number;
-    if (wqs.occupancy[wq] !== 0 && group >= 0) {
+    if (wqs.hasWork(wq) && group >= 0) {
       arbiter.add(wq);
       for (let i = 0; i < settings.engines && engines.wakeGroup(group); i++);
     }

@@ -58,6 +58,7 @@ function busyLife(): readonly string[] {
   driver.run();
   driver.device.migration.pause(1);
   driver.submit(1, descriptor(OPCODE.noop, { pasid: 3 }));
+  driver.device.migration.withdraw(1);
   const saved = driver.device.migration.save(1) as WqMigrationState;
   driver.command(COMMAND.abortPasid, 3);
   driver.device.migration.restore(1, saved);

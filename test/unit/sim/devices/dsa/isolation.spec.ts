@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { COMMAND } from '../../../../../src-main/spec/dsa/commands.ts';
 import { OPCODE } from '../../../../../src-main/spec/dsa/operations.ts';
-import type { WqMigrationState } from '../../../../../src-main/sim/devices/dsa/wq-migration.ts';
 import {
   DEDICATED,
   DsaDriver,
@@ -97,85 +96,6 @@ describe('reset of one queue', () => {
     driver.device.migration.resume(1);
     driver.run();
     expect([0, 1, 2, 3].map((i) => driver.bytes(0x4000 + i * 8, 1)[0])).toEqual([0, 2, 0, 4]);
-  });
-});
-
-describe('migration of one queue', () => {
-  function paused(): DsaDriver {
-    const driver = new DsaDriver().setUp(QUEUES);
-    driver.submit(1, fill(0x4000, 1, { pasid: 5 }));
-    driver.run();
-    driver.device.migration.pause(1);
-    for (let i = 1; i < 4; i++) {
-      driver.submit(
-        1,
-        fill(0x4000 + i * 8, i + 1, { pasid: 5, recordAddress: BigInt(0x5000 + i * 32) }),
-      );
-    }
-    return driver;
-  }
-
-  it('moves waiting descriptors to another device, with another PASID', () => {
-    const from = paused();
-    const state = from.device.migration.save(1) as WqMigrationState;
-    expect(state).toMatchObject({ version: 1 });
-    expect(state.descriptors).toHaveLength(3);
-    expect(state.stagedWords[1]).toBe(fill(0, 0)[1]);
-    const to = new DsaDriver().setUp(QUEUES);
-    to.port.isRecording = true;
-    expect(to.device.migration.restore(1, state, (pasid) => pasid + 100)).toBeUndefined();
-    to.run();
-    expect([1, 2, 3].map((i) => to.bytes(0x4000 + i * 8, 1)[0])).toEqual([2, 3, 4]);
-    expect(to.port.translations.every((t) => t.pasid === 105)).toBe(true);
-    expect(to.records('dsa.wq.restored')).toHaveLength(1);
-  });
-
-  it('loses and doubles nothing on the same device', () => {
-    const driver = paused();
-    const state = driver.device.migration.save(1) as WqMigrationState;
-    driver.command(COMMAND.abortWq, 0b10);
-    expect(driver.device.inspect.queued(1)).toEqual([]);
-    driver.device.migration.restore(1, state);
-    expect(driver.device.inspect.queued(1)).toHaveLength(3);
-    driver.device.migration.resume(1);
-    driver.run();
-    expect(driver.device.inspect.completed()).toHaveLength(4);
-  });
-
-  it('says why it cannot be done', () => {
-    const driver = new DsaDriver().setUp(QUEUES);
-    const { migration } = driver.device;
-    expect(migration.save(0)).toBe('not paused');
-    driver.submit(
-      0,
-      descriptor(OPCODE.memoryMove, { source: 0n, destination: 0x10_0000n, size: 0x4_0000 }),
-    );
-    driver.queue.runNext(Number.POSITIVE_INFINITY);
-    migration.pause(0);
-    expect(migration.save(0)).toBe('in progress');
-    driver.run();
-    const dedicated = migration.save(0) as WqMigrationState;
-    expect(migration.restore(1, dedicated)).toBe('other mode');
-    expect(migration.restore(5, dedicated)).toBe('not enabled');
-    const shared = paused().device.migration.save(1) as WqMigrationState;
-    const many = {
-      ...shared,
-      descriptors: Array.from(
-        { length: 9 },
-        () => shared.descriptors[0] as (typeof shared.descriptors)[number],
-      ),
-    };
-    expect(migration.restore(1, many)).toBe('no room');
-  });
-
-  it('takes descriptors while paused, and dispatches none', () => {
-    const driver = paused();
-    driver.run();
-    expect(driver.device.inspect.wq(1)).toMatchObject({
-      occupancy: 3,
-      inProgress: 0,
-      isPaused: true,
-    });
   });
 });
 
