@@ -37,9 +37,7 @@ export class Program {
   /** Bytes of the program's memory, inside one page. Zeros where nothing is mapped. */
   read(address: number, bytes: number): Uint8Array {
     const physical = this.translate(address);
-    return physical === undefined
-      ? new Uint8Array(bytes)
-      : this.#memory.readBytes(physical, bytes);
+    return physical === undefined ? new Uint8Array(bytes) : this.#memory.readBytes(physical, bytes);
   }
 }
 
