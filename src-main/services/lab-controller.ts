@@ -19,6 +19,7 @@ import type {
 import type { ViewId, ViewModel, ViewParams } from '../protocol/views.ts';
 import { collectTypes } from '../script/sdk/collect-types.ts';
 import type { PauseLocation, ResumeCommand, ScriptInspector } from '../script/pause-port.ts';
+import type { ScriptFailure } from '../script/script-failure.ts';
 import type { Breakpoint, ScriptEngine, ScriptOutcome } from '../script/script-runner.ts';
 import { gradeRun, notRunChecks } from '../labs-engine/grade/grade-run.ts';
 import type { LabPackage, LabScript } from '../labs-engine/package/lab-package.ts';
@@ -224,6 +225,9 @@ export class LabController {
       this.#checks = gradeRun(this.lab, this.#run, this.#o.locale);
       this.#o.onGraded(this.#checks);
       this.#o.events.checks(this.#checks);
+    }
+    if (outcome.kind === 'failed') {
+      failureLines(outcome.error).forEach((line) => this.#line(line));
     }
     this.#flushConsole();
     this.#setState(this.#endState(outcome));
@@ -435,4 +439,13 @@ export function starterOf(script: LabScript): {
   isEditable: boolean;
 } {
   return { path: script.path, starter: script.starter.text, isEditable: script.role === 'edit' };
+}
+
+/** An uncaught error as the console shows it: the message, then the callers in the learner's files. */
+function failureLines({ message, path, line, stack }: ScriptFailure): readonly ConsoleLine[] {
+  const callers = stack.slice(1).map((frame): ConsoleLine => {
+    const { functionName, path: file, line: at } = frame;
+    return { level: 'error', text: `called by ${functionName}`, path: file, line: at };
+  });
+  return [{ level: 'error', text: `Uncaught ${message}`, path, line }, ...callers];
 }

@@ -168,4 +168,19 @@ describe.each(Object.entries(TRANSPORTS))('the lab session %s', (_, connect) => 
       lab.call('file.save', { labId: LAB, path: 'other.ts', text: '' }),
     ).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
   });
+
+  it('puts an uncaught error and its callers into the console', async () => {
+    const lab = await client();
+    const text =
+      'function inner(): void {\n  throw new Error("too bad");\n}\nfunction outer(): void {\n  inner();\n}\nouter();\n';
+    await lab.call('file.save', { labId: LAB, path: FILE, text });
+    await lab.call('lab.open', { labId: LAB });
+    expect((await runToEnd(lab)).state).toBe('failed');
+    const { lines } = await lab.call('console.get', {});
+    expect(lines.map(({ level, text: shown, line }) => [level, shown, line])).toEqual([
+      ['error', 'Uncaught Error: too bad', 2],
+      ['error', 'called by outer', 5],
+      ['error', expect.stringContaining('called by'), 7],
+    ]);
+  });
 });
