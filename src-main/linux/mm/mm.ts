@@ -308,7 +308,7 @@ export class Mm {
     invariant(this.#lockedPages >= 0, `${this.name}: more pages unlocked than locked`);
     if (pages !== 0) {
       const kind = pages > 0 ? PAGES_PINNED : PAGES_UNPINNED;
-      this.#core.emit(kind, this.name, this.#lockedPages * PAGE_BYTES, Math.abs(pages));
+      this.#core.emit(kind, this.name, Math.abs(pages), this.#lockedPages);
       this.#core.publish(`pins/${this.name}`, { pages: this.#lockedPages });
     }
     return 0;

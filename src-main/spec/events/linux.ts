@@ -291,8 +291,12 @@ export const PAGES_PINNED = defineEvent('linux.pages.pinned', {
   title: 'Pages pinned',
   meaning: 'User pages may not move or be freed while a device can reach them.',
   source: linux('drivers/vfio/vfio_iommu_type1.c'),
-  fields: { owner: ['text', 'Process'], address: ['u64', 'Address'], pages: ['number', 'Pages'] },
-  template: '{owner}: {pages} pages from {address}',
+  fields: {
+    owner: ['text', 'Process'],
+    pages: ['number', 'Pages'],
+    locked: ['number', 'Pages locked afterwards'],
+  },
+  template: '{owner}: {pages} pages, {locked} locked now',
 });
 
 export const PAGES_UNPINNED = defineEvent('linux.pages.unpinned', {
@@ -300,8 +304,12 @@ export const PAGES_UNPINNED = defineEvent('linux.pages.unpinned', {
   title: 'Pages unpinned',
   meaning: 'User pages may move again.',
   source: linux('drivers/vfio/vfio_iommu_type1.c'),
-  fields: { owner: ['text', 'Process'], address: ['u64', 'Address'], pages: ['number', 'Pages'] },
-  template: '{owner}: {pages} pages from {address}',
+  fields: {
+    owner: ['text', 'Process'],
+    pages: ['number', 'Pages'],
+    locked: ['number', 'Pages locked afterwards'],
+  },
+  template: '{owner}: {pages} pages, {locked} locked now',
 });
 
 export const PAGE_REQUEST_ANSWERED = defineEvent('linux.page-request.answered', {
