@@ -1,6 +1,7 @@
 /** Every command, in the order of the help. A new command is a file in `commands/` and a line here. */
 import type { Command } from './command.ts';
 import { features } from './commands/features.ts';
+import { bench } from './commands/bench.ts';
 import { iommuReplay } from './commands/iommu-replay.ts';
 import { inspect } from './commands/inspect.ts';
 import { labCheck } from './commands/lab-check.ts';
@@ -17,5 +18,6 @@ export const COMMANDS: readonly Command[] = [
   trace,
   inspect,
   iommuReplay,
+  bench,
   features,
 ];
