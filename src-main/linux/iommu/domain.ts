@@ -76,8 +76,11 @@ export class IommuDomain {
   isDirtyTrackingOn = false;
   /** PASID of an auxiliary attachment (E19), 0 when there is none. */
   default_pasid = 0;
-  /** Takes page requests of the domain; null answers them Invalid. */
-  iopf_handler: ((group: FaultGroup) => void) | null = null;
+  /**
+   * Takes page requests of the domain; null answers them Invalid. A negative number refuses the group, which is then
+   * answered with Response Failure: the device may stop asking altogether.
+   */
+  iopf_handler: ((group: FaultGroup) => number) | null = null;
   readonly #core: Core;
   readonly #attachments: DomainAttachment[] = [];
   readonly #ranges = new Map<number, MappedRange>();

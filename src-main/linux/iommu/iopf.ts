@@ -102,7 +102,10 @@ export class Iopf {
           group.respond(PAGE_RESPONSE_CODE.invalidRequest, 'the handler is gone');
           return;
         }
-        domain.iopf_handler(group);
+        if (domain.iopf_handler(group) < 0) {
+          this.#core.warn(`iopf of PASID ${last.pasid} aborted`);
+          group.respond(PAGE_RESPONSE_CODE.responseFailure, 'the handler refused the group');
+        }
       },
       timer: this.#core.timers.schedule(
         this.#core.nowNs + SERVICE_NS + PAGE_NS * faults.length,

@@ -10,7 +10,7 @@ import { PAGE_RESPONSE_CODE } from '../../spec/vtd/descriptors/page-request-desc
 import type { Core } from '../core/core.ts';
 import type { Device } from '../core/device.ts';
 import { exportSymbols } from '../core/export-symbols.ts';
-import { EBUSY, EINVAL, ENODEV, ENOSPC, EOVERFLOW, IS_ERR } from '../errno.ts';
+import { EINVAL, ENODEV, ENOSPC, EOVERFLOW, IS_ERR } from '../errno.ts';
 import type { Mm, MmuNotifier } from '../mm/mm.ts';
 import { isPciDev, type PciDev } from '../pci/pci-dev.ts';
 import type { IommuDomain } from './domain.ts';
@@ -74,7 +74,7 @@ export class Sva {
     const result = this.#iommu.attachPasid(domain, dev, pasid, domain);
     if (IS_ERR(result)) {
       this.#dropDomain(domain, mm);
-      return result === -EBUSY ? -EBUSY : result;
+      return result;
     }
     const handle: SvaHandle = {
       name: `sva ${mm.name} on ${dev.name}`,
@@ -114,6 +114,7 @@ export class Sva {
       return -ENOSPC;
     }
     mm.pasid = pasid;
+    mm.dropPasid = () => this.#dropPasid(mm);
     return pasid;
   }
 
@@ -159,7 +160,6 @@ export class Sva {
       }
     }
     domain.iopf_handler = null;
-    this.#dropPasid(mm);
   }
 
   #dropDomain(domain: IommuDomain, mm: Mm): void {
@@ -172,15 +172,16 @@ export class Sva {
   }
 
   /** iommu_sva_iopf_handler: each fault in order, stopping at the first that cannot be repaired. */
-  #handleFaults(mm: Mm, group: FaultGroup): void {
+  #handleFaults(mm: Mm, group: FaultGroup): number {
     for (const fault of group.faults) {
       const result = mm.isDead ? -EINVAL : mm.handleFault(fault.address, fault.isWrite);
       if (result < 0) {
         const why = mm.isDead ? 'the address space is gone' : 'no area allows the access';
         group.respond(PAGE_RESPONSE_CODE.invalidRequest, why);
-        return;
+        return 0;
       }
     }
     group.respond(PAGE_RESPONSE_CODE.success, 'the page is present now');
+    return 0;
   }
 }

@@ -304,9 +304,10 @@ export class IommufdAttach {
       const route = this.#routes.get(routeKey(group.last.rid, Math.max(0, group.last.pasid)));
       if (route === undefined) {
         group.respond(PAGE_RESPONSE_CODE.invalidRequest, 'the device was detached');
-        return;
+        return 0;
       }
       fault.queue.push(group, route.device.id, route.guestPasid, route.device);
+      return 0;
     };
   }
 

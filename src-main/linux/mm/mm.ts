@@ -74,6 +74,8 @@ export class Mm {
   /** PASID of the address space: one number for all devices and threads (mm->iommu_mm). */
   pasid: number | null = null;
   readonly notifiers = new Set<MmuNotifier>();
+  /** Gives the PASID back when the address space is gone (mm_pasid_drop). */
+  dropPasid: (() => void) | null = null;
   isDead = false;
   readonly #core: Core;
   readonly #options: MmOptions;
@@ -348,6 +350,7 @@ export class Mm {
       this.unmap(area.vm_start, area.vm_end - area.vm_start);
     }
     this.table.destroy();
+    this.dropPasid?.();
   }
 
   /** dup_mm: a copy of every area that a child inherits. */

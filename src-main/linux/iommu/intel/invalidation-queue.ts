@@ -45,6 +45,8 @@ const STATUS_IN_USE = 1n;
 const STATUS_DONE = 2;
 const QUEUE_SIZE_WIDE = 1;
 const MAX_RETRIES = 3;
+/** Vendor ID where nothing answers. */
+const NO_FUNCTION = 0xffff;
 
 const titles = new Map(QUEUE_DESCRIPTORS.map((d) => [d.type, d.title.replace(' Descriptor', '')]));
 
@@ -147,7 +149,7 @@ export class InvalidationQueue {
       }
       const fault = this.#checkFault(waitSlot);
       result = fault === 0 ? result : fault;
-      return fault === -EAGAIN;
+      return fault === -EAGAIN || fault === -ETIMEDOUT;
     };
     if (!this.#core.poll(isOver, this.#core.params.poll_timeout_ns)) {
       this.#core.emit(INVALIDATION_FAILED, this.#unit, 'no completion', waitSlot);
@@ -182,13 +184,18 @@ export class InvalidationQueue {
     if (ITE === 1) {
       this.#core.emit(INVALIDATION_FAILED, this.#unit, 'device-TLB invalidation timed out', head);
       this.#registers.write(FSTS_REG, { ITE: 1 });
-      return -EAGAIN;
+      return this.#isGone(this.#registers.read(IQERCD_REG).ITESID) ? -ETIMEDOUT : -EAGAIN;
     }
     if (ICE === 1) {
       this.#core.emit(INVALIDATION_FAILED, this.#unit, 'unexpected device-TLB completion', head);
       this.#registers.write(FSTS_REG, { ICE: 1 });
     }
     return 0;
+  }
+
+  /** pci_device_is_present: asking again is useless when the function was removed. 0: the unit does not tell which. */
+  #isGone(rid: number): boolean {
+    return rid !== 0 && this.#core.hw.configRead(rid, 0, 2) === NO_FUNCTION;
   }
 
   #put(words: Uint32Array): void {
