@@ -25,11 +25,6 @@ export class StateHash {
     this.word(this.#halves[1] ?? 0);
   }
 
-  /** The same for each of `values[start...end-1]`. */
-  numbers(values: Float64Array, start: number, end: number): void {
-    this.words(new Uint32Array(values.buffer, values.byteOffset), start * 2, end * 2);
-  }
-
   words(values: Uint32Array | Int32Array, start = 0, end = values.length): void {
     let a = this.#a;
     let b = this.#b;

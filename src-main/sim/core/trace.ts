@@ -13,6 +13,7 @@
 import { invariant } from '../../bits/invariant.ts';
 import type { EventKind } from '../../spec/events/event.ts';
 import { StateHash } from './hash.ts';
+import { NumberHash } from './number-hash.ts';
 
 const SEGMENT_RECORDS = 16_384;
 const HEADER_SLOTS = 3;
@@ -74,7 +75,7 @@ export class Trace {
   #at = 0;
   #firstSeq = 0;
   #nextSeq = 0;
-  readonly #recordHash = new StateHash();
+  readonly #recordHash = new NumberHash();
   readonly #texts: string[] = [''];
   readonly #textIds = new Map<string, number>([['', 0]]);
   readonly #sources: string[] = [];
@@ -241,7 +242,7 @@ export class Trace {
       this.#hashSegment(segment);
     }
     const hash = new StateHash();
-    hash.text(this.#recordHash.digest());
+    this.#recordHash.addTo(hash);
     for (const text of this.#texts) {
       hash.text(text);
     }
@@ -262,18 +263,27 @@ export class Trace {
 
   #open(): Segment {
     if (this.#segments.length === this.#maxSegments) {
-      const dropped = this.#segments.shift() as Segment;
-      this.#hashSegment(dropped);
-      this.#firstSeq += dropped.records;
+      return this.#reuse(this.#segments.shift() as Segment);
     }
-    const segment = new Segment();
+    return this.#append(new Segment());
+  }
+
+  /** A full ring takes its oldest segment instead of fresh memory. */
+  #reuse(oldest: Segment): Segment {
+    this.#hashSegment(oldest);
+    this.#firstSeq += oldest.records;
+    oldest.clear();
+    return this.#append(oldest);
+  }
+
+  #append(segment: Segment): Segment {
     this.#segments.push(segment);
     this.#current = segment;
     return segment;
   }
 
   #hashSegment(segment: Segment): void {
-    this.#recordHash.numbers(segment.slots, segment.hashed, segment.used);
+    this.#recordHash.add(segment.slots, segment.hashed, segment.used);
     segment.hashed = segment.used;
   }
 }
