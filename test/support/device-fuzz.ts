@@ -19,7 +19,7 @@ const CHECK_EVERY = 500;
 const BASE_TIMEOUT_MS = 60_000;
 const OPERATIONS_PER_MS = 4;
 
-export type FuzzSuite = 'dsa' | 'nic' | 'qat' | 'sriov';
+export type FuzzSuite = 'dsa' | 'machine' | 'nic' | 'qat' | 'sriov';
 
 const keptSeeds: Readonly<Record<FuzzSuite, readonly number[]>> = seeds;
 
