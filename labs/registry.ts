@@ -4,6 +4,8 @@ import { checks as findTheCapability } from './010-find-the-capability/checks.ts
 import { checks as firstVdev } from './015-first-vdev/checks.ts';
 import { checks as vfsVersusAdis } from './020-vfs-versus-adis/checks.ts';
 import { checks as composeConfigSpace } from './040-compose-config-space/checks.ts';
+import { checks as firstFastPath } from './050-first-fast-path/checks.ts';
+import { checks as softwareMdev } from './030-software-mdev/checks.ts';
 import { checks as workQueuesByHand } from './080-work-queues-by-hand/checks.ts';
 
 export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
@@ -11,5 +13,7 @@ export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'first-vdev': firstVdev,
   'vfs-versus-adis': vfsVersusAdis,
   'compose-config-space': composeConfigSpace,
+  'first-fast-path': firstFastPath,
+  'software-mdev': softwareMdev,
   'work-queues-by-hand': workQueuesByHand,
 };

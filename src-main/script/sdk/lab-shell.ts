@@ -42,7 +42,10 @@ export function createShellModule(env: SdkEnvironment): SdkModule {
       cat: query(env, ({ kernel }, path) => kernel.calls.sysfsRead(below(asString(path, 'path')))),
       ls: query(env, ({ kernel }, path) => {
         const place = asString(path, 'path');
-        if (place !== DEV && !place.startsWith(`${DEV}/`)) return kernel.sysfs.list(below(place));
+        if (place !== DEV && !place.startsWith(`${DEV}/`)) {
+          const names = kernel.sysfs.list(below(place));
+          return typeof names === 'number' ? [] : names;
+        }
         const prefix = place.endsWith('/') ? place : `${place}/`;
         return kernel.nodes
           .list()
