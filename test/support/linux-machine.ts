@@ -23,6 +23,8 @@ export interface Lab {
   readonly kernel: Kernel;
   /** Records of these kinds (all when none is given), oldest first. */
   rows(...kinds: readonly string[]): readonly TraceRow[];
+  /** All records from a place in the log on. */
+  rowsFrom(seq: number): readonly TraceRow[];
 }
 
 export const SIOV_CAPABILITIES = [
@@ -46,10 +48,13 @@ export function plainDevice(
 }
 
 export type LabOptions = Partial<MachineConfig> &
-  Partial<Pick<KernelOptions, 'profile' | 'params'>> & { readonly crypto?: CryptoPort };
+  Partial<Pick<KernelOptions, 'profile' | 'params'>> & {
+    readonly crypto?: CryptoPort;
+    readonly recorder?: ConstructorParameters<typeof Recorder>[1];
+  };
 
 export function bootLab(options: LabOptions = {}): Lab {
-  const { profile = 'iommufd', params, crypto, ...config } = options;
+  const { profile = 'iommufd', params, crypto, recorder, ...config } = options;
   const machine = new Machine({
     config: {
       name: 'lab',
@@ -64,21 +69,27 @@ export function bootLab(options: LabOptions = {}): Lab {
     trace: { mode: 'store' },
     ...(crypto === undefined ? {} : { crypto }),
   });
-  const hw = new Recorder(machine);
+  const hw = new Recorder(machine, recorder);
   const kernel = createKernel({
     hw,
     role: 'host',
     profile,
     ...(params === undefined ? {} : { params }),
   });
-  return { machine, hw, kernel, rows: (...kinds) => traceRows(machine, kinds) };
+  return {
+    machine,
+    hw,
+    kernel,
+    rows: (...kinds) => traceRows(machine, kinds, machine.trace.tail),
+    rowsFrom: (seq) => traceRows(machine, [], seq),
+  };
 }
 
-function traceRows(machine: Machine, kinds: readonly string[]): readonly TraceRow[] {
+function traceRows(machine: Machine, kinds: readonly string[], from: number): readonly TraceRow[] {
   const catalogue = eventCatalogue();
   const { trace } = machine;
   const rows: TraceRow[] = [];
-  for (let seq = trace.tail; seq < trace.head; seq++) {
+  for (let seq = from; seq < trace.head; seq++) {
     const raw = trace.read(seq);
     const kind = raw === undefined ? undefined : catalogue[raw.kind];
     if (raw === undefined || kind === undefined) {

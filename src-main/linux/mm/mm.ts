@@ -290,11 +290,7 @@ export class Mm {
   }
 
   unpinRuns(runs: readonly PinnedRun[]): void {
-    for (const run of runs) {
-      for (let done = 0; done < run.bytes; done += PAGE_BYTES) {
-        this.#userPages.unpin(run.address + done);
-      }
-    }
+    runs.forEach(({ address, bytes }) => this.#userPages.unpinRun(address, bytes));
   }
 
   /** account_locked_vm: charges or uncharges pages against RLIMIT_MEMLOCK. */

@@ -77,6 +77,18 @@ export class UserPages {
     this.drop(chunk);
   }
 
+  /** Unpins every page of a run, which may go over several allocations. */
+  unpinRun(address: number, bytes: number): void {
+    for (let done = 0; done < bytes;) {
+      const at = address + done;
+      const chunk = this.#find(at);
+      const end = chunk === undefined ? at + PAGE_BYTES : chunk.address + chunk.bytes;
+      const size = Math.min(bytes - done, end - at);
+      this.unpin(at, size / PAGE_BYTES);
+      done += size;
+    }
+  }
+
   #find(address: number): PageChunk | undefined {
     let low = 0;
     let high = this.#chunks.length;
