@@ -41,7 +41,7 @@ describe('a remapping unit', () => {
 
   it.each(KEPT)('reaches $name again from kept bytes', ({ name, hex }) => {
     const bytes = new GivenBytes(hexToBytes(hex) ?? new Uint8Array());
-    const machine = new FuzzMachine(bytes, 'store');
+    const machine = new FuzzMachine(bytes, { traceMode: 'store' });
     let steps = 0;
     while (!bytes.isDone) {
       machine.step();

@@ -6,14 +6,18 @@
 import { invariant } from '../../src-main/bits/invariant.ts';
 import type { Register } from '../../src-main/bits/register-block.ts';
 import { DEFAULT_IOMMU_CACHES, type IommuCacheConfig } from '../../src-main/sim/machine-config.ts';
+import type { EventQueueState } from '../../src-main/sim/core/event-queue.ts';
 import { createIommuRequest, type IommuRequest } from '../../src-main/sim/iommu/request.ts';
+import type { UnitState } from '../../src-main/sim/iommu/unit.ts';
+import type { FrameStore } from '../../src-main/sim/memory/frame-store.ts';
+import type { PhysicalMemory } from '../../src-main/sim/memory/physical-memory.ts';
 import type { AccessKind } from '../../src-main/sim/iommu/first-stage-walk.ts';
 import type { AddressType } from '../../src-main/sim/pcie/ports.ts';
 import { FRCD_REG, FSTS_REG } from '../../src-main/spec/vtd/registers/fault.ts';
 import { GCMD_REG, GSTS_REG } from '../../src-main/spec/vtd/registers/global-command.ts';
 import { IQH_REG, IQT_REG } from '../../src-main/spec/vtd/registers/invalidation-queue.ts';
 import { profileWith } from './interrupt-bench.ts';
-import { HOLE, IommuBench, NO_CACHES, ROM_BASE } from './iommu-bench.ts';
+import { HOLE, IommuBench, NO_CACHES, ROM_BASE, type SentInvalidation } from './iommu-bench.ts';
 import { QUEUE_SCENARIOS, type QueueScenario } from './iommu-queue-scenarios.ts';
 import { SMALL_CACHES } from './iommu-twin-worlds.ts';
 
@@ -59,6 +63,21 @@ export class GivenBytes implements ByteSource {
   }
 }
 
+export interface FuzzOptions {
+  readonly traceMode: 'off' | 'store';
+  /** Shared by machines that exchange states. */
+  readonly store: FrameStore;
+}
+
+/** Everything that decides what a machine does next, but for the bytes. */
+export interface FuzzState {
+  readonly memory: ReturnType<PhysicalMemory['snapshot']>;
+  readonly unit: UnitState;
+  readonly queue: EventQueueState;
+  readonly sent: readonly SentInvalidation[];
+  readonly request: IommuRequest;
+}
+
 /** Pages that hold tables, queues and data: everything points somewhere into them. */
 const PAGES = 16;
 const FIRST_PAGE = 0x10_0000;
@@ -87,13 +106,13 @@ const EVENT_CONTROLS = ['FECTL_REG', 'IECTL_REG', 'PECTL_REG'] as const;
 
 export class FuzzMachine {
   readonly bench: IommuBench;
-  readonly #bytes: ByteSource;
+  #bytes: ByteSource;
   readonly #registers: readonly Register[];
   readonly #request: IommuRequest = createIommuRequest();
   readonly #controls: readonly number[];
   readonly #operations: readonly (() => void)[];
 
-  constructor(bytes: ByteSource, traceMode: 'off' | 'store' = 'off') {
+  constructor(bytes: ByteSource, options: Partial<FuzzOptions> = {}) {
     this.#bytes = bytes;
     const { flags, version, caches } = UNITS[bytes.next() & 3] as (typeof UNITS)[number];
     this.bench = new IommuBench({
@@ -101,7 +120,8 @@ export class FuzzMachine {
       version,
       caches,
       isCompressingFaults: (bytes.next() & 1) === 1,
-      traceMode,
+      traceMode: options.traceMode ?? 'off',
+      ...(options.store === undefined ? {} : { store: options.store }),
     });
     this.#registers = this.bench.unit.registers.block.registers;
     this.#controls = EVENT_CONTROLS.flatMap((name) => {
@@ -136,6 +156,31 @@ export class FuzzMachine {
     this.bench.messages.length = 0;
     this.bench.responses.length = 0;
     this.#check();
+  }
+
+  /** Goes on with other bytes. */
+  feed(bytes: ByteSource): void {
+    this.#bytes = bytes;
+  }
+
+  save(): FuzzState {
+    const { memory, unit, queue, invalidations } = this.bench;
+    return {
+      memory: memory.snapshot(),
+      unit: unit.snapshot(),
+      queue: queue.snapshot(),
+      sent: [...invalidations],
+      request: { ...this.#request },
+    };
+  }
+
+  load(state: FuzzState): void {
+    const { memory, unit, queue, invalidations } = this.bench;
+    memory.restore(state.memory);
+    unit.restore(state.unit);
+    queue.restore(state.queue);
+    invalidations.splice(0, invalidations.length, ...state.sent);
+    Object.assign(this.#request, state.request);
   }
 
   // ---- values --------------------------------------------------------------------------------------------------------
@@ -382,8 +427,8 @@ export class FuzzMachine {
 }
 
 /** Runs operations until the bytes or the count are used up; gives the number of operations. */
-export function fuzz(bytes: ByteSource, operations: number, traceMode?: 'store'): number {
-  const machine = new FuzzMachine(bytes, traceMode ?? 'off');
+export function fuzz(bytes: ByteSource, operations: number): number {
+  const machine = new FuzzMachine(bytes);
   let done = 0;
   while (done < operations && !bytes.isDone) {
     machine.step();
