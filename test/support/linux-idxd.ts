@@ -45,7 +45,7 @@ export interface IdxdLab extends Lab {
 }
 
 /** What configuring and opening need of a lab; a kernel without a machine at hand will do. */
-export type IdxdHost = Omit<IdxdLab, 'machine' | 'hw' | 'rows'>;
+export type IdxdHost = Omit<IdxdLab, 'machine' | 'hw' | 'rows' | 'rowsFrom'>;
 
 export type IdxdOptions = LabOptions & {
   readonly dsa?: DsaConfig;
