@@ -12,7 +12,7 @@ import type { Snapshotable } from '../core/snapshot.ts';
 
 const WAYS = 4;
 const STRIDE = 10;
-const VALID = 0x8000_0000;
+const VALID = 0x8000_0000 | 0;
 
 /** Word of an entry. */
 const KEY = 0;
@@ -71,11 +71,15 @@ export interface IotlbEntry {
 }
 
 export interface IotlbState {
-  readonly words: Uint32Array;
+  readonly words: Int32Array;
   readonly clock: number;
 }
 
 const SHIFTS = [12, 21, 30] as const;
+/** Places in that list. */
+const SIZE_4K = 0;
+const SIZE_2M = 1;
+const SIZE_1G = 2;
 
 export class Iotlb implements Snapshotable<IotlbState> {
   /** Of the last hit. */
@@ -84,9 +88,8 @@ export class Iotlb implements Snapshotable<IotlbState> {
   flags = 0;
   shift = 12;
   domainId = 0;
-  hitIndex = 0;
 
-  readonly #words: Uint32Array;
+  readonly #words: Int32Array;
   readonly #setMask: number;
   #clock = 0;
   /** Valid entries of each page size, so that lookups probe only sizes that exist. */
@@ -95,7 +98,7 @@ export class Iotlb implements Snapshotable<IotlbState> {
   /** `capacity` entries, rounded down to a power of two of at least 4; 0 turns the cache off. */
   constructor(capacity: number) {
     const sets = capacity < WAYS ? 0 : 2 ** Math.floor(Math.log2(capacity / WAYS));
-    this.#words = new Uint32Array(sets * WAYS * STRIDE);
+    this.#words = new Int32Array(sets * WAYS * STRIDE);
     this.#setMask = sets - 1;
   }
 
@@ -105,37 +108,50 @@ export class Iotlb implements Snapshotable<IotlbState> {
 
   /** True on a hit; the translation is then in the public fields, offset included. */
   lookup(rid: number, pasid: number, high: number, low: number): boolean {
-    for (let size = 0; size < 3; size++) {
-      if (this.#population[size] !== 0 && this.#probe(size, rid, pasid, high, low)) {
-        return true;
-      }
-    }
-    return false;
+    const population = this.#population;
+    const tag = pasid + 1;
+    return (
+      (population[SIZE_4K] !== 0 &&
+        this.#probe(SIZE_4K, rid, tag, high >>> 12, (high << 20) | (low >>> 12), low & 0xfff)) ||
+      (population[SIZE_2M] !== 0 &&
+        this.#probe(
+          SIZE_2M,
+          rid,
+          tag,
+          high >>> 21,
+          (high << 11) | (low >>> 21),
+          low & 0x1f_ffff,
+        )) ||
+      (population[SIZE_1G] !== 0 &&
+        this.#probe(SIZE_1G, rid, tag, high >>> 30, (high << 2) | (low >>> 30), low & 0x3fff_ffff))
+    );
   }
 
-  #probe(size: number, rid: number, pasid: number, high: number, low: number): boolean {
+  /** `pageHigh:pageLow` is the number of the page, of the given size, and `offset` the place in it. */
+  #probe(
+    size: number,
+    rid: number,
+    tag: number,
+    pageHigh: number,
+    pageLow: number,
+    offset: number,
+  ): boolean {
     const words = this.#words;
-    const shift = SHIFTS[size] as number;
-    const pageLow = ((low >>> shift) | (high << (32 - shift))) >>> 0;
-    const pageHigh = high >>> shift;
-    const key = (VALID | (size << 16) | rid) >>> 0;
-    const tag = pasid + 1;
+    const key = VALID | (size << 16) | rid;
     const first = this.#setOf(pageLow, tag, rid);
     for (let at = first; at < first + WAYS * STRIDE; at += STRIDE) {
       if (
-        words[at] === key &&
         words[at + PAGE_LOW] === pageLow &&
+        words[at] === key &&
         words[at + PASID_TAG] === tag &&
         words[at + PAGE_HIGH] === pageHigh
       ) {
-        const offset = shift === 12 ? 0xfff : shift === 21 ? 0x1f_ffff : 0x3fff_ffff;
         words[at + STAMP] = ++this.#clock;
         this.outHigh = words[at + OUT_HIGH] as number;
-        this.outLow = (words[at + OUT_LOW] as number) | (low & offset);
+        this.outLow = (words[at + OUT_LOW] as number) | offset;
         this.flags = words[at + FLAGS] as number;
         this.domainId = words[at + DID] as number;
-        this.shift = shift;
-        this.hitIndex = at / STRIDE;
+        this.shift = SHIFTS[size] as number;
         return true;
       }
     }
@@ -159,9 +175,9 @@ export class Iotlb implements Snapshotable<IotlbState> {
     }
     const words = this.#words;
     const size = shift === 12 ? 0 : shift === 21 ? 1 : 2;
-    const pageLow = ((low >>> shift) | (high << (32 - shift))) >>> 0;
+    const pageLow = (low >>> shift) | (high << (32 - shift));
     const pageHigh = high >>> shift;
-    const key = (VALID | (size << 16) | rid) >>> 0;
+    const key = VALID | (size << 16) | rid;
     const tag = pasid + 1;
     const at = this.#victim(this.#setOf(pageLow, tag, rid), key, tag, pageLow, pageHigh);
     this.#drop(at);
@@ -249,8 +265,8 @@ export class Iotlb implements Snapshotable<IotlbState> {
         inputHigh:
           (((words[at + PAGE_HIGH] as number) << shift) | (pageLow >>> (32 - shift))) >>> 0,
         inputLow: (pageLow << shift) >>> 0,
-        outputHigh: words[at + OUT_HIGH] as number,
-        outputLow: words[at + OUT_LOW] as number,
+        outputHigh: (words[at + OUT_HIGH] as number) >>> 0,
+        outputLow: (words[at + OUT_LOW] as number) >>> 0,
         flags: words[at + FLAGS] as number,
         domainId: words[at + DID] as number,
         effectivePasid: words[at + EFFECTIVE_PASID] as number,
@@ -294,7 +310,7 @@ export class Iotlb implements Snapshotable<IotlbState> {
       if (isSame) {
         return at;
       }
-      const age = ((words[at] as number) & VALID) === 0 ? -1 : (words[at + STAMP] as number);
+      const age = ((words[at] as number) & VALID) === 0 ? -1 : (words[at + STAMP] as number) >>> 0;
       if (age < bestAge) {
         bestAge = age;
         best = at;

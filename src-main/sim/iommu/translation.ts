@@ -181,7 +181,7 @@ export class Translation {
   /** Completion status of the request; everything else is in `answer`. */
   translate(request: IommuRequest): CompletionStatus {
     this.counters.requests++;
-    if (this.#plain.translate(request)) {
+    if (this.#mayBePlain && this.#plain.translate(request)) {
       return SUCCESS;
     }
     if (!this.#isEnabled) {
