@@ -27,6 +27,7 @@ import { LabController, starterOf } from './lab-controller.ts';
 import type { LabSource, RunControl, Storage, WallClock } from './ports.ts';
 import { Progress } from './progress.ts';
 import { VIEW_PARAM_NAMES } from './view-vocabulary.ts';
+import { translateView } from './views/translate-view.ts';
 import { Workspace } from './workspace.ts';
 
 export interface SessionOptions {
@@ -152,7 +153,11 @@ class LabSession implements Session {
       }),
       'trace.record': ({ event }) => this.#current().traceRecord(event),
       'trace.why': ({ event }) => this.#current().why(event),
-      'view.get': ({ view, params }) => this.#current().viewModel(view, params as never),
+      'view.get': ({ view, params }) =>
+        translateView(
+          this.#current().viewModel(view, params as never),
+          locateLocale(this.#language),
+        ),
       'checks.get': () => ({ checks: this.#current().checks }),
       'console.get': () => ({ lines: this.#current().consoleLines }),
       'layout.save': ({ name, layout }) => {

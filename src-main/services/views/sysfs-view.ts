@@ -41,6 +41,12 @@ function sysfsText(value: PlainData): string {
   }
 }
 
+/** Some files have no text until somebody reads them: their driver makes it then. */
+function contents(value: PlainData | undefined): string {
+  const text = value === undefined || value === null ? '' : inline(value).trim();
+  return text === '' ? 'made when the file is read' : text;
+}
+
 /** What `cat` and `ls -l` would say of a file. */
 function fileDetail(id: string, value: PlainData | undefined): Pick<TreeNode, 'detail'> {
   const node = value === undefined ? undefined : record(value);
@@ -57,7 +63,7 @@ function fileDetail(id: string, value: PlainData | undefined): Pick<TreeNode, 'd
         title: `/${id.replace(/^sysfs/, 'sys')}`,
         rows: [
           { key: 'Rights', value: `${isReadable ? 'r' : '-'}${isWritable ? 'w' : '-'}` },
-          { key: 'Contents', value: isReadable ? inline(node['value']).trim() : 'write only' },
+          { key: 'Contents', value: isReadable ? contents(node['value']) : 'write only' },
         ],
       },
     ],

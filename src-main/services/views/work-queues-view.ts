@@ -1,7 +1,7 @@
 /** Work queues of DSA-class devices: configuration, waiting, running and finished descriptors, groups and engines. */
 import { bigOf } from '../../bits/u64.ts';
 import { toHex } from '../../bits/hex.ts';
-import type { Section, TableRow, Tone, ViewModel } from '../../protocol/views.ts';
+import type { Section, StructureSection, TableRow, Tone, ViewModel } from '../../protocol/views.ts';
 import { WqConfig } from '../../spec/dsa/wq-config.ts';
 import {
   decodeCompletionRecord,
@@ -94,15 +94,29 @@ interface DescriptorFacts {
   readonly record?: Uint32Array;
 }
 
+/** Codes whose names depend on more than the field: `3 (Memory Move)`. */
+function named(section: StructureSection, field: string, name: string): StructureSection {
+  return {
+    ...section,
+    fields: section.fields.map((f) =>
+      f.name === field && !f.value.includes('(') ? { ...f, value: `${f.value} (${name})` } : f,
+    ),
+  };
+}
+
 function descriptorRow(device: DsaDevice, facts: DescriptorFacts): TableRow {
   const decoded = decodeDescriptor(facts.words, device.inspect.layoutContext);
   const recordAddress = bigOf(facts.words[3] ?? 0, facts.words[2] ?? 0);
   const detail: Section[] = [
-    structureSection(decoded.structure, {
-      id: `descriptor-${facts.id}`,
-      words: facts.words,
-      context: device.inspect.layoutContext,
-    }),
+    named(
+      structureSection(decoded.structure, {
+        id: `descriptor-${facts.id}`,
+        words: facts.words,
+        context: device.inspect.layoutContext,
+      }),
+      'opcode',
+      decoded.title,
+    ),
   ];
   if (facts.record !== undefined) {
     const record = decodeCompletionRecord(
@@ -110,13 +124,12 @@ function descriptorRow(device: DsaDevice, facts: DescriptorFacts): TableRow {
       decoded.operation,
       device.inspect.layoutContext,
     );
-    detail.push(
-      structureSection(record.structure, {
-        id: `record-${facts.id}`,
-        words: facts.record,
-        note: record.text?.meaning ?? 'The record is empty: the operation is not complete.',
-      }),
-    );
+    const section = structureSection(record.structure, {
+      id: `record-${facts.id}`,
+      words: facts.record,
+      note: record.text?.meaning ?? 'The record is empty: the operation is not complete.',
+    });
+    detail.push(record.text === undefined ? section : named(section, 'status', record.text.title));
   }
   return {
     id: facts.id,

@@ -27,6 +27,8 @@ export interface Wire {
   readonly edge: TopologySection['edges'][number];
   readonly from: Port;
   readonly to: Port;
+  /** How far above the target the wire turns; wires of one gap turn at heights of their own. */
+  readonly turn: number;
 }
 
 export interface TopologyLayout {
@@ -70,6 +72,7 @@ const SUBTITLE_LINE = 16;
 const PAD = 8;
 const GAP = 10;
 const RANK_GAP = 46;
+const LANE_GAP = 7;
 /** More columns inside a box make it wide; fewer make it tall. */
 const MAX_COLUMNS = 4;
 
@@ -267,21 +270,73 @@ function portsOf(ends: readonly End[]): ReadonlyMap<End, Port> {
   return ports;
 }
 
+/**
+ * Lanes of wires between two ranks. Of wires that go left the leftmost is uppermost, of those that go right the rightmost:
+ * then none of them crosses another.
+ */
+function lanesOf(
+  pairs: readonly Pair[],
+  tops: ReadonlyMap<string, Box>,
+): ReadonlyMap<Pair, number> {
+  const gaps = new Map<string, Pair[]>();
+  for (const pair of pairs.filter(({ end }) => end.side === 'top')) {
+    const key = String(tops.get(pair.end.box.node.id)?.y);
+    gaps.set(key, [...(gaps.get(key) ?? []), pair]);
+  }
+  const lanes = new Map<Pair, number>();
+  for (const gap of gaps.values()) {
+    const direction = ({ start, end }: Pair): number =>
+      Math.sign(middleOf(end.box) - middleOf(start.box));
+    const order = (pair: Pair): number =>
+      direction(pair) > 0 ? -middleOf(pair.start.box) : middleOf(pair.start.box);
+    gap
+      .toSorted((a, b) => direction(a) - direction(b) || order(a) - order(b))
+      .forEach((pair, at) => lanes.set(pair, (gap.length - 1) / 2 - at));
+  }
+  return lanes;
+}
+
+interface Pair {
+  readonly edge: TopologySection['edges'][number];
+  readonly start: End;
+  readonly end: End;
+}
+
+/** The outermost box around each. */
+function topsOf(boxes: readonly Box[]): ReadonlyMap<string, Box> {
+  const byId = new Map(boxes.map((box) => [box.node.id, box]));
+  const topOf = (box: Box): Box => {
+    const parent = box.depth === 0 ? undefined : byId.get(box.node.parent ?? '');
+    return parent === undefined ? box : topOf(parent);
+  };
+  return new Map(boxes.map((box) => [box.node.id, topOf(box)]));
+}
+
 function routeWires(edges: TopologySection['edges'], boxes: readonly Box[]): readonly Wire[] {
   const byId = new Map(boxes.map((box) => [box.node.id, box]));
-  const pairs = edges.flatMap((edge) => {
+  const pairs = edges.flatMap((edge): Pair[] => {
     const from = byId.get(edge.from);
     const to = byId.get(edge.to);
     if (from === undefined || to === undefined || from === to) return [];
     const [fromSide, toSide] = sidesOf(from, to);
-    const start: End = { edge, box: from, side: fromSide, other: to };
-    const end: End = { edge, box: to, side: toSide, other: from };
-    return [{ edge, start, end }];
+    return [
+      {
+        edge,
+        start: { edge, box: from, side: fromSide, other: to },
+        end: { edge, box: to, side: toSide, other: from },
+      },
+    ];
   });
   const ports = portsOf(pairs.flatMap(({ start, end }) => [start, end]));
-  return pairs.flatMap(({ edge, start, end }) => {
-    const from = ports.get(start);
-    const to = ports.get(end);
-    return from === undefined || to === undefined ? [] : [{ edge, from, to }];
+  const tops = topsOf(boxes);
+  const lanes = lanesOf(pairs, tops);
+  return pairs.flatMap((pair): Wire[] => {
+    const from = ports.get(pair.start);
+    const to = ports.get(pair.end);
+    if (from === undefined || to === undefined) return [];
+    const target = pair.end.box;
+    const inside = target.y - (tops.get(target.node.id)?.y ?? target.y);
+    const turn = inside + RANK_GAP / 2 + (lanes.get(pair) ?? 0) * LANE_GAP;
+    return [{ edge: pair.edge, from, to, turn }];
   });
 }
