@@ -1,7 +1,6 @@
 /**
- * Statistics of the device, named after the events of the performance counters. DSA 3.0 chapter 6, section 9.2.25.
- *
- * The programmable counters themselves are not modelled: PERFCAP reports none, and everything is always counted.
+ * Statistics of the device, named after the events of the performance counters, and always counted. DSA 3.0 chapter 6. The
+ * programmable counters (`perfmon.ts`) watch them.
  */
 
 export const DSA_COUNTERS = [
@@ -24,6 +23,7 @@ export const DSA_COUNTERS = [
   ['translationFaults', 'Translation requests answered without the rights asked for'],
   ['pageRequests', 'Page requests sent'],
   ['pageRequestsInvalid', 'Page requests answered with Invalid or Failure'],
+  ['pageRequestsGranted', 'Page requests answered with Success'],
   ['records', 'Completion records written'],
   ['interrupts', 'Interrupts sent'],
 ] as const satisfies readonly (readonly [string, string])[];

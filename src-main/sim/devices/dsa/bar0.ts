@@ -2,7 +2,7 @@
  * BAR0: the fixed registers and the tables whose places OFFSETS and the MSI-X capability tell. DSA 3.0 section 9.2.
  *
  * Accesses are aligned, of 1, 2, 4 or 8 bytes. Tables are made of 32-bit words: a wider access is two, a narrower one a
- * part. Perfmon is not modelled: its block reads as zero, which means no counters.
+ * part. The performance counters are registers like the fixed ones.
  */
 import { bigOf, highOfBig, lowOfBig } from '../../../bits/u64.ts';
 import { toHex } from '../../../bits/hex.ts';
@@ -16,6 +16,7 @@ import { tableRanges, type DsaSettings, type DsaTablePlaces } from './config.ts'
 import type { GroupConfigTable } from './group-config-table.ts';
 import type { InterDomain } from './inter-domain.ts';
 import type { DsaInterrupts } from './interrupts.ts';
+import type { Perfmon } from './perfmon.ts';
 import type { DsaRegisters } from './registers.ts';
 import type { WorkQueues } from './work-queues.ts';
 import type { WqConfigTable } from './wq-config-table.ts';
@@ -39,6 +40,7 @@ export interface Bar0Units {
   readonly wqs: WorkQueues;
   readonly interrupts: DsaInterrupts;
   readonly interDomain: InterDomain;
+  readonly perfmon: Perfmon;
   readonly isDeviceDisabled: () => boolean;
   /** Threshold, or the occupancy interrupt, of a queue changed. */
   readonly onWqChanged: (wq: number) => void;
@@ -78,6 +80,9 @@ export class Bar0 {
     if (table === undefined) {
       return this.#u.registers.isRegister(offset) ? this.#u.registers.file.read(offset, bytes) : 0n;
     }
+    if (table.name === 'perfmon') {
+      return this.#u.perfmon.file.read(offset - table.at, bytes);
+    }
     const index = (offset - table.at) >>> 2;
     const low = table.read(index);
     if (bytes === 8) {
@@ -96,6 +101,10 @@ export class Bar0 {
       if (this.#u.registers.isRegister(offset)) {
         this.#u.registers.file.write(offset, bytes, value);
       }
+      return;
+    }
+    if (table.name === 'perfmon') {
+      this.#u.perfmon.file.write(offset - table.at, bytes, value);
       return;
     }
     const index = (offset - table.at) >>> 2;
@@ -193,7 +202,7 @@ export class Bar0 {
           },
         };
       case 'perfmon':
-        return { read: () => 0, write: () => 'performance counters are not modelled' };
+        return { read: (index) => this.#u.perfmon.file.peek32(index * 4), write: () => '' };
     }
   }
 

@@ -34,13 +34,25 @@ export const COUNTER = {
   translationFaults: 16,
   pageRequests: 17,
   pageRequestsInvalid: 18,
-  records: 19,
-  interrupts: 20,
+  pageRequestsGranted: 19,
+  records: 20,
+  interrupts: 21,
 } as const satisfies Readonly<Record<DsaCounter, number>>;
 invariant(
   DSA_COUNTERS.every(([name], column) => COUNTER[name] === column),
   'Counter columns follow their declaration',
 );
+
+/** Somebody who wants to know of everything that is counted. */
+export interface CounterObserver {
+  /** `engine` is -1 where none takes part. */
+  onCount(counter: number, wq: number, pasidRow: number, engine: number, amount: number): void;
+  onOperation(code: number, wq: number, engine: number): void;
+}
+
+/** Row of requests without PASID. */
+export const NO_PASID_ROW = 0;
+const NO_ENGINE = -1;
 
 export interface CountersState {
   readonly wqs: Float64Array;
@@ -57,6 +69,8 @@ function rowOf(values: Float64Array, row: number): CounterRow {
 }
 
 export class DsaCounters implements Snapshotable<CountersState> {
+  /** Set while a performance counter is enabled. */
+  observer: CounterObserver | undefined;
   readonly #wqs: Float64Array;
   readonly #engines: Float64Array;
   #pasids = new Float64Array(COLUMNS * 16);
@@ -90,19 +104,23 @@ export class DsaCounters implements Snapshotable<CountersState> {
   add(counter: number, wq: number, pasidRow: number, amount = 1): void {
     (this.#wqs[wq * COLUMNS + counter] as number) += amount;
     (this.#pasids[pasidRow * COLUMNS + counter] as number) += amount;
+    this.observer?.onCount(counter, wq, pasidRow, NO_ENGINE, amount);
   }
 
   addWithEngine(counter: number, wq: number, pasidRow: number, engine: number, amount = 1): void {
-    this.add(counter, wq, pasidRow, amount);
+    (this.#wqs[wq * COLUMNS + counter] as number) += amount;
+    (this.#pasids[pasidRow * COLUMNS + counter] as number) += amount;
     (this.#engines[engine * COLUMNS + counter] as number) += amount;
+    this.observer?.onCount(counter, wq, pasidRow, engine, amount);
   }
 
   addWq(counter: number, wq: number): void {
     (this.#wqs[wq * COLUMNS + counter] as number) += 1;
   }
 
-  addOperation(code: number): void {
+  addOperation(code: number, wq: number, engine: number): void {
     (this.#operations[code] as number) += 1;
+    this.observer?.onOperation(code, wq, engine);
   }
 
   /** Part of resetting an assignable device interface: the next owner starts at zero. */

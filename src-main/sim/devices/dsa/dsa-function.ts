@@ -1,8 +1,8 @@
 /**
  * One function of the accelerator: routes accesses, events and resets to its parts. DSA 3.0.
  *
- * Not modelled: perfmon registers (statistics are always counted), the compute and scatter-gather operations of version 3,
- * cache hints and steering tags beyond their checks, poisoned data. Configuration requests are answered right after a
+ * Not modelled: the compute and scatter-gather operations of version 3, cache hints and steering tags beyond their checks,
+ * poisoned data. Configuration requests are answered right after a
  * function level reset, although software has to wait 100 ms.
  */
 import { invariant } from '../../../bits/invariant.ts';
@@ -236,6 +236,7 @@ export class DsaFunction implements PcieFunction<DsaState>, EventTarget {
     this.#effects.clearWork();
     this.#u.commands.clear();
     this.#u.counters.clear();
+    this.#u.perfmon.reset();
     this.#u.completed.clear();
     this.#u.atc.clear();
     config.reset(kind);

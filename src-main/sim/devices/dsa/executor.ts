@@ -112,7 +112,7 @@ export class Executor {
       this.finish(job, status);
       return;
     }
-    this.#u.counters.addOperation(job.operation);
+    this.#u.counters.addOperation(job.operation, job.wq, job.engine);
     this.#prepareRecord(job);
   }
 
@@ -213,10 +213,10 @@ export class Executor {
   /** Jobs that waited for a page got their answer. */
   answerPage(job: Job, code: PageResponseCode): void {
     const { counters } = this.#u;
-    if (code !== PAGE_RESPONSE.success) {
-      counters.add(COUNTER.pageRequestsInvalid, job.wq, job.pasidRow);
-    }
-    const isGranted = code === PAGE_RESPONSE.success && ++job.retries <= MAX_RETRIES;
+    const isSuccess = code === PAGE_RESPONSE.success;
+    const counter = isSuccess ? COUNTER.pageRequestsGranted : COUNTER.pageRequestsInvalid;
+    counters.addWithEngine(counter, job.wq, job.pasidRow, job.engine);
+    const isGranted = isSuccess && ++job.retries <= MAX_RETRIES;
     if (job.state === JOB_STATE.waitingForPage) {
       this.#answerData(job, code, isGranted);
     } else if (job.state === JOB_STATE.waitingForRecordPage) {

@@ -11,6 +11,7 @@ import type { InterDomainState } from './inter-domain.ts';
 import type { DsaInterruptsState } from './interrupts.ts';
 import type { JobPoolState, JobStateData } from './job.ts';
 import type { PageRequestsState } from './page-requests.ts';
+import type { PerfmonState } from './perfmon.ts';
 import type { StreamState } from './stream.ts';
 import type { DsaUnits } from './units.ts';
 import type { WorkQueuesState } from './work-queues.ts';
@@ -37,6 +38,7 @@ export interface DsaState {
   readonly interDomain: InterDomainState;
   readonly commands: CommandState;
   readonly counters: CountersState;
+  readonly perfmon: PerfmonState;
   readonly completed: CompletedRingState;
   /** Virtual functions of the SR-IOV form, all that could be, by number. */
   readonly vfs?: readonly DsaState[];
@@ -65,6 +67,7 @@ export function snapshotUnits(u: DsaUnits): DsaState {
     interDomain: u.interDomain.snapshot(),
     commands: u.commands.snapshot(),
     counters: u.counters.snapshot(),
+    perfmon: u.perfmon.snapshot(),
     completed: u.completed.snapshot(),
   };
 }
@@ -94,5 +97,6 @@ export function restoreUnits(u: DsaUnits, state: DsaState): void {
   u.interDomain.restore(state.interDomain);
   u.commands.restore(state.commands);
   u.counters.restore(state.counters);
+  u.perfmon.restore(state.perfmon);
   u.completed.restore(state.completed);
 }

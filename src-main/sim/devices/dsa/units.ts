@@ -37,6 +37,7 @@ import { operationModels } from './models.ts';
 import { interDomainModels } from './operations/inter-domain.ts';
 import { UpdateWindow } from './operations/update-window.ts';
 import { PageRequests } from './page-requests.ts';
+import { Perfmon } from './perfmon.ts';
 import { Portals } from './portals.ts';
 import { DsaRegisters } from './registers.ts';
 import { Stream, type DataPath } from './stream.ts';
@@ -67,7 +68,14 @@ export interface DsaHooks {
   readonly effects: CommandEffects;
   /** Interrupt 0, with its bit in INTCAUSE. */
   raiseCause(
-    cause: 'softwareError' | 'command' | 'occupancy' | 'halt' | 'eventLog' | 'handlesRevoked',
+    cause:
+      | 'softwareError'
+      | 'command'
+      | 'occupancy'
+      | 'perfmon'
+      | 'halt'
+      | 'eventLog'
+      | 'handlesRevoked',
   ): void;
   isHalted(): boolean;
   isDeviceDisabled(): boolean;
@@ -86,6 +94,7 @@ interface StorageUnits {
   readonly wqs: WorkQueues;
   readonly arbiter: GroupArbiter;
   readonly counters: DsaCounters;
+  readonly perfmon: Perfmon;
   readonly jobs: JobPool;
 }
 
@@ -187,8 +196,11 @@ function buildStorage(
   const arbiter = new GroupArbiter(settings.groups, wqs.group, wqs.priority);
   // One row more than there are queues and engines: the device's own accesses.
   const counters = new DsaCounters(settings.wqs + 1, settings.engines + 1);
+  const perfmon = new Perfmon(counters, () => {
+    hooks.raiseCause('perfmon');
+  });
   const jobs = new JobPool();
-  return { registers, groups, wqConfig, wqs, arbiter, counters, jobs };
+  return { registers, groups, wqConfig, wqs, arbiter, counters, perfmon, jobs };
 }
 
 function buildMemory(

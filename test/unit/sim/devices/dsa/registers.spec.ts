@@ -119,7 +119,7 @@ describe('accesses', () => {
   it('find zero where nothing is, and all ones in the portals', () => {
     const driver = new DsaDriver();
     expect(driver.read(0x3f0)).toBe(0);
-    expect(driver.read(0x4000)).toBe(0);
+    expect(driver.read(0x7000)).toBe(0);
     expect(driver.device.mmioRead(2, 0x100, 8)).toBe(0xffff_ffff_ffff_ffffn);
   });
 
