@@ -8,11 +8,15 @@
  * message: Domain 3 is attached to PASID 0 of 6a:01.0, expected 2
  * ```
  *
+ * `profile:` names the kernel profile it runs under when that is not the first of the lab.
+ *
  * A whole file stands for the script of the same name (`driver.ts`), the one it names in `file:`, or the only one that is
  * edited.
  */
 import { didYouMean } from '../closest.ts';
 import { issue, type LabIssue } from '../lab-issue.ts';
+import type { KernelProfile } from '../../protocol/lab-api.ts';
+import { KERNEL_PROFILES } from './front-matter.ts';
 import { splitRegions } from './solution-regions.ts';
 import { applyPatch, parsePatch } from './unified-patch.ts';
 
@@ -27,6 +31,8 @@ export interface Mutant {
   readonly check: string | undefined;
   /** The sentence that check must say, undefined when the mutant does not say. */
   readonly message: string | undefined;
+  /** Kernel profile of the run, undefined for the first of the lab. */
+  readonly profile: KernelProfile | undefined;
 }
 
 export interface MutantSource {
@@ -46,9 +52,10 @@ interface Header {
   readonly check: string | undefined;
   readonly message: string | undefined;
   readonly file: string | undefined;
+  readonly profile: string | undefined;
 }
 
-const SETTING = /^\s*(?:\/\/|#)?\s*(check|message|file):\s*(.+?)\s*$/;
+const SETTING = /^\s*(?:\/\/|#)?\s*(check|message|file|profile):\s*(.+?)\s*$/;
 
 export function parseMutant(source: MutantSource, solutions: Solutions): ParsedMutant {
   return source.path.endsWith('.patch')
@@ -88,7 +95,15 @@ function named(
 ): ParsedMutant {
   const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.(patch|ts)$/, '');
   const { check, message } = header;
-  return { mutant: { name, path, file, text, check, message }, issues: [] };
+  const profile = KERNEL_PROFILES.find((known) => known === header.profile);
+  if (header.profile !== undefined && profile === undefined) {
+    const hint = didYouMean(header.profile, KERNEL_PROFILES);
+    return {
+      mutant: undefined,
+      issues: [issue('schema', path, `There is no kernel profile ${header.profile}`, hint)],
+    };
+  }
+  return { mutant: { name, path, file, text, check, message, profile }, issues: [] };
 }
 
 function headerOf(lines: readonly string[]): Header {
@@ -101,6 +116,7 @@ function headerOf(lines: readonly string[]): Header {
     check: settings.get('check'),
     message: settings.get('message'),
     file: settings.get('file'),
+    profile: settings.get('profile'),
   };
 }
 

@@ -133,7 +133,8 @@ class LabProver {
 
   #proveMutant(mutant: Mutant): void {
     const texts = new Map([...scriptTexts(this.#lab, 'solution'), [mutant.file, mutant.text]]);
-    const graded = this.#grade({ texts });
+    const { profile } = mutant;
+    const graded = this.#grade({ texts, ...(profile === undefined ? {} : { profile }) });
     if (graded.status === 'pass') {
       this.#survivors.push(mutant.name);
       const isCopy = scriptTexts(this.#lab, 'solution').get(mutant.file) === mutant.text;

@@ -90,6 +90,20 @@ describe('mutants', () => {
     expect(file('mutants/m.ts', '// file: guest.ts\nx')).toBe('guest.ts');
   });
 
+  it('may run under another kernel profile, if there is such a profile', () => {
+    const parse = (profile: string): ReturnType<typeof parseMutant> =>
+      parseMutant({ path: 'mutants/m.ts', text: `// profile: ${profile}\nx` }, solutions);
+    expect(parse('iommufd').mutant?.profile).toBe('iommufd');
+    expect(parse('iommufb').issues).toEqual([
+      {
+        code: 'schema',
+        path: 'mutants/m.ts',
+        message: 'There is no kernel profile iommufb',
+        hint: 'Did you mean iommufd?',
+      },
+    ]);
+  });
+
   it('that promise nothing are still mutants', () => {
     expect(parseMutant({ path: 'mutants/m.ts', text: 'x' }, solutions).mutant).toMatchObject({
       check: undefined,

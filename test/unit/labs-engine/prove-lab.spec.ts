@@ -69,6 +69,20 @@ describe('the proof of a lab', () => {
     ]);
   });
 
+  it('runs a mutant under the kernel profile that it names', () => {
+    const mutant = (header: string): LabFolder => ({
+      'mutants/later.ts': `${header}import { report } from 'lab/oracle';
+import { ls } from 'lab/shell';
+report('answer', ls('/dev').includes('iommu') ? 41 : 42);
+`,
+    });
+    const promise = '// check: answer\n// message: report: answer is 41, expected 42\n';
+    expect(problems(mutant(`${promise}// profile: kvmforum2019\n`))).toEqual([
+      'mutant-survives mutants/later.ts: No check catches later: every check passes with it',
+    ]);
+    expect(problems(mutant(`${promise}// profile: iommufd\n`))).toEqual([]);
+  });
+
   it('does not take a mutant that cannot even start for caught by its check', () => {
     expect(problems({ 'mutants/broken.ts': '// check: answer\nconst = 1;\n' })).toEqual([
       expect.stringContaining(
