@@ -39,11 +39,6 @@ function passes(unit: TranslatingUnit, requestClass: 'U' | 'UP' = 'UP'): void {
   expect([status, hpaOf(answer)]).toEqual([SUCCESS, unit.output]);
 }
 
-const wide = (walk: SetupOptions['walk'], more: SetupOptions = {}): SetupOptions => ({
-  walk,
-  ...more,
-});
-
 interface Departure {
   readonly names: readonly string[];
   readonly section: string;
@@ -221,7 +216,7 @@ const DEPARTURES: readonly Departure[] = [
     specified: 'A is set in every entry used, D in the leaf of a write',
     check: () => {
       const unit = new TranslatingUnit(
-        wide('first', { firstStageTable: UNTOUCHED, firstStageLeaf: UNTOUCHED }),
+        { walk: 'first', firstStageTable: UNTOUCHED, firstStageLeaf: UNTOUCHED },
       );
       unit.request('UP', WRITE);
       const flags = [4, 3, 2, 1].map(
@@ -235,7 +230,7 @@ const DEPARTURES: readonly Departure[] = [
     section: '9.7',
     specified: 'an entry of all ones is an entry with reserved bits',
     check: () => {
-      const first = new TranslatingUnit(wide('first'));
+      const first = new TranslatingUnit({ walk: 'first' });
       first.bench.memory.write64(first.firstStageEntry(1), 0xffff_ffff_ffff_ffffn);
       expect(recordOf(first).FR).toBe(0x72);
       const second = new TranslatingUnit();

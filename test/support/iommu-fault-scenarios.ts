@@ -4,6 +4,7 @@
  * compares them with the catalogue.
  */
 import { ACCESS } from '../../src-main/sim/iommu/first-stage-walk.ts';
+import type { CapabilityProfile } from '../../src-main/spec/vtd/capability-profile.ts';
 import type { RequestClass } from '../../src-main/spec/vtd/fault-reasons/fault-reason.ts';
 import type { FaultMnemonic } from '../../src-main/spec/vtd/faults.ts';
 import { TTM } from '../../src-main/spec/vtd/registers/global-command.ts';
@@ -536,12 +537,12 @@ const PERMISSION_SCENARIOS: readonly FaultScenario[] = [
 ];
 
 /** A host of 52 address bits, so that addresses beyond 48 bits are not reserved. */
-function wideHost(): SetupOptions['profile'] {
+function wideHost(): CapabilityProfile {
   return { ...profileWith({ PTRS: true, HPTS: true }), haw: 52 };
 }
 
 /** ECAP_REG.PSS = 7. */
-function pasidsOf8Bits(): SetupOptions['profile'] {
+function pasidsOf8Bits(): CapabilityProfile {
   const narrow = profileWith({ PTRS: true });
   return { ...narrow, ecap: (narrow.ecap & ~(0x1fn << 35n)) | (7n << 35n) };
 }
