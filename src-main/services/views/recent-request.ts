@@ -1,6 +1,6 @@
 /** The request that a walk view shows by itself: the selected record's, else the last fault's, else the last request's. */
 import type { ViewParams } from '../../protocol/views.ts';
-import { readRecord, type Trace, type TraceRecord } from '../../sim/index.ts';
+import { ADDRESS_TYPE, readRecord, type Trace, type TraceRecord } from '../../sim/index.ts';
 
 export interface RecentRequest {
   readonly rid: number;
@@ -53,6 +53,10 @@ export function recentRequest(
     const record = readRecord(trace, seq);
     const kind = record?.kind.kind;
     if (kind !== BLOCKED && kind !== TRANSLATED) {
+      continue;
+    }
+    if (kind === TRANSLATED && record?.values['type'] === ADDRESS_TYPE.translated) {
+      // The device brought the host address itself: there is nothing to walk.
       continue;
     }
     const request = requestOfRecord(record);

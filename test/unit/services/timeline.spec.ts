@@ -139,6 +139,26 @@ describe('views', () => {
     expect(text).toContain('2 (second stage)');
   });
 
+  it('walk the last request that had an address to translate, not one with a host address', () => {
+    const lab = bootIdxd({ wqs: [{ mode: 'dedicated', type: 'kernel' }] });
+    const page = lab.kernel.dma.dma_alloc_coherent(lab.dev, 4096);
+    if (page === null) throw new Error('No page');
+    const [from, to, record] = [page.dma, page.dma + 64, page.dma + 128];
+    const words = moveWords({ from, to, bytes: 8, record });
+    lab.hw.movdir64b(0, wqAt(lab, 0).portal('unlimitedMsix'), words);
+    lab.kernel.core.advance(100_000);
+    expect(lab.rows('iommu.request.translated').at(-1)?.values['type']).toBe(
+      ADDRESS_TYPE.translated,
+    );
+    const { machine } = lab;
+    const context = { machine, trace: machine.trace, at: machine.trace.head, params: {} };
+    const { choices = [] } = makeView('page-walk', context);
+    const shown = Object.fromEntries(choices.map((choice) => [choice.param, choice.value]));
+    expect(Number(shown['address'])).toBeGreaterThanOrEqual(page.dma);
+    expect(Number(shown['address'])).toBeLessThan(page.dma + 4096);
+    expect(shown['pasid']).toBe(String(lab.idxd.systemPasid));
+  });
+
   it('mark what differs from the stop before, and nothing else', () => {
     const lab = attachedLab();
     const context = {
