@@ -68,7 +68,7 @@ function runningVm(env: SdkEnvironment, value: ScriptValue): Vm {
 }
 
 /** The kernel that runs in a VM. */
-export function guestOf(vm: Vm): Kernel {
+function guestOf(vm: Vm): Kernel {
   if (vm.guest !== null) return vm.guest;
   throw new ScriptError(`No kernel runs in ${vm.name}. Boot it first: boot(vm)`);
 }
