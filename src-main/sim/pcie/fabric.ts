@@ -13,6 +13,8 @@ import type { Trace } from '../core/trace.ts';
 import { ACCESS } from '../iommu/first-stage-walk.ts';
 import type { DeviceTlbPort } from '../iommu/ports.ts';
 import { createIommuRequest } from '../iommu/request.ts';
+import { isInterruptAddress } from '../iommu/request-outcome.ts';
+import { decodeCompletion, encodeCompletion } from '../iommu/translation-completion.ts';
 import type { RemappingUnit } from '../iommu/unit.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import {
@@ -30,6 +32,7 @@ import {
 } from './ports.ts';
 
 const FRAME_MASK = 0xfff;
+const INTERRUPT_BYTES = 4;
 
 export class Fabric implements DeviceTlbPort, FunctionHost {
   readonly #functions = new Map<number, PcieFunction>();
@@ -115,6 +118,8 @@ class FabricPort implements UpstreamPort {
   readonly #trace: Trace;
   readonly #source: number;
   readonly #request = createIommuRequest();
+  /** The data of a translation completion on its way. */
+  readonly #entry = new Uint32Array(2);
 
   constructor(rid: number, fabric: Fabric, memory: PhysicalMemory, trace: Trace, source: number) {
     this.rid = rid;
@@ -139,6 +144,10 @@ class FabricPort implements UpstreamPort {
   }
 
   write(request: MemoryRequest, from: Uint8Array, offset: number): CompletionStatus {
+    if (isInterruptWrite(request)) {
+      const data = new DataView(from.buffer, from.byteOffset + offset, INTERRUPT_BYTES);
+      return this.interrupt(request.high, request.low, data.getUint32(0, true));
+    }
     const status = this.#translate(request, ACCESS.write);
     if (status !== COMPLETION.success) {
       return status;
@@ -171,18 +180,12 @@ class FabricPort implements UpstreamPort {
     r.isExecute = request.isExecute;
     r.isNoWrite = request.isNoWrite;
     completion.status = this.#fabric.unit.translate(r);
-    const { answer } = this.#fabric.unit;
-    const hasRights = answer.reason === 0 && completion.status === COMPLETION.success;
-    completion.isReadable = hasRights && answer.canRead;
-    completion.isWritable = hasRights && answer.canWrite;
-    completion.isExecutable = false;
-    completion.isPrivileged = answer.isPrivileged;
-    completion.isGlobal = false;
-    completion.isNonSnooped = answer.isSnooped;
-    completion.isUntranslatedOnly = answer.isUntranslatedOnly;
-    completion.pageShift = answer.pageShift;
-    completion.high = answer.high;
-    completion.low = answer.low;
+    if (completion.status === COMPLETION.success) {
+      encodeCompletion(this.#fabric.unit.answer, this.#entry);
+    } else {
+      this.#entry.fill(0);
+    }
+    decodeCompletion(this.#entry, r.high, r.low, completion);
   }
 
   pageRequest(request: PageRequest): void {
@@ -229,4 +232,14 @@ class FabricPort implements UpstreamPort {
     this.#trace.u64(words[at + 1] as number, words[at] as number);
     this.#trace.end();
   }
+}
+
+/** An untranslated write of one dword without PASID to FEEx_xxxxh is an interrupt, whoever sends it (VT-d section 5.1.2). */
+function isInterruptWrite({ pasid, addressType, bytes, high, low }: MemoryRequest): boolean {
+  return (
+    pasid < 0 &&
+    bytes === INTERRUPT_BYTES &&
+    addressType === ADDRESS_TYPE.untranslated &&
+    isInterruptAddress(high, low)
+  );
 }
