@@ -128,9 +128,10 @@ export class DsaInspector {
     return Array.from({ length: this.wqCount }, (_, index) => this.wq(index));
   }
 
-  /** Descriptors that wait in a queue, oldest first. Decode them with `decodeDescriptor`. */
+  /** Descriptors that wait in a queue, oldest first, those given back for migration before. `decodeDescriptor` reads them. */
   queued(wq: number): readonly QueuedDescriptor[] {
-    return this.#u.wqs.queued(wq);
+    const { wqs } = this.#u;
+    return [...wqs.returned(wq), ...wqs.queued(wq)];
   }
 
   /** The last 64 bytes that any portal of a queue was sent. */

@@ -142,6 +142,7 @@ describe('descriptors that wait for pages', () => {
     driver.device.migration.pause(0);
     expect(driver.device.migration.save(0)).toBe('in progress');
     expect(driver.device.migration.withdraw(0)).toBe(1);
+    expect(driver.device.inspect.queued(0)).toMatchObject([{ words }]);
     return driver;
   }
 
