@@ -52,8 +52,10 @@ import { AuxDomains } from './iommu/aux-domain.ts';
 import { Idxd } from './idxd/idxd.ts';
 import { Ice } from './ice/ice.ts';
 import { DmaApi } from './iommu/dma.ts';
+import { GuestPasids } from './iommu/guest-pasids.ts';
 import { IntelIommu } from './iommu/intel/intel-iommu.ts';
 import { IommuUnit } from './iommu/intel/unit.ts';
+import { VirtualCommands } from './iommu/intel/virtual-command.ts';
 import { Ioasids } from './iommu/ioasid.ts';
 import { Iommu } from './iommu/iommu.ts';
 import { Sva } from './iommu/sva.ts';
@@ -104,6 +106,7 @@ export class Kernel {
   readonly pasids: PasidPool;
   readonly ioasids: Ioasids;
   readonly aux: AuxDomains;
+  readonly guestPasids: GuestPasids;
   readonly dma: DmaApi;
   readonly sva: Sva;
   readonly mdev: Mdev;
@@ -144,6 +147,8 @@ export class Kernel {
     });
     this.ioasids = new Ioasids(core, this.pasids);
     this.aux = new AuxDomains(core, { iommu: this.iommu, ioasids: this.ioasids, pci: this.pci });
+    this.guestPasids = new GuestPasids(core, { iommu: this.iommu, ioasids: this.ioasids });
+    this.aux.onWillDetach = (domain, dev) => this.guestPasids.release(domain, dev);
     this.dma = new DmaApi(core, this.iommu, this.pages);
     this.sva = new Sva(core, this.iommu, this.pasids);
     this.mdev = new Mdev(core, this.sysfs);
@@ -215,7 +220,14 @@ export class Kernel {
       return null;
     }
     const unit = IommuUnit.find(this.core, this.pages);
-    return unit === undefined ? null : new IntelIommu(unit, { pci: this.pci, irqs: this.irqs });
+    if (unit === undefined) {
+      return null;
+    }
+    const commands = VirtualCommands.find(unit);
+    if (commands !== null) {
+      this.pasids.useAllocator(commands);
+    }
+    return new IntelIommu(unit, { pci: this.pci, irqs: this.irqs });
   }
 }
 

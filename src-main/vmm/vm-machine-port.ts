@@ -21,6 +21,7 @@ import type { Kvm } from './kvm/kvm.ts';
 import type { KvmVcpu } from './kvm/kvm-vcpu.ts';
 import type { Qemu } from './qemu/qemu.ts';
 import type { VfioPciDevice } from './qemu/vfio-pci.ts';
+import type { Viommu } from './viommu/viommu.ts';
 
 type Bytes = 1 | 2 | 4 | 8;
 
@@ -107,6 +108,12 @@ export class VmMachinePort implements HardwarePort {
       return this.#hw.mmioRead(walk.address, bytes);
     }
     return this.#trap(vcpu, address, trapExit(walk), (reason) => {
+      const unit = this.#unitAt(address);
+      if (unit !== undefined) {
+        const value = unit.read(address - unit.base, bytes);
+        this.#accountUnit(unit, reason, { address, bytes, value, isWrite: false });
+        return value;
+      }
       const place = this.#parts.qemu.find(address);
       if (place === undefined) {
         this.#unassigned(address, false);
@@ -132,6 +139,12 @@ export class VmMachinePort implements HardwarePort {
       return;
     }
     this.#trap(vcpu, address, trapExit(walk), (reason) => {
+      const unit = this.#unitAt(address);
+      if (unit !== undefined) {
+        this.#accountUnit(unit, reason, { address, bytes, value, isWrite: true });
+        unit.write(address - unit.base, bytes, value);
+        return;
+      }
       const place = this.#parts.qemu.find(address);
       if (place === undefined) {
         this.#unassigned(address, true);
@@ -387,6 +400,37 @@ export class VmMachinePort implements HardwarePort {
     const { region, offset, bytes, value, isWrite } = access;
     const { name } = this.#parts.qemu;
     this.#hw.emit(ACCESS_TRAPPED, name, device.name, region, offset, bytes, isWrite, value, reason);
+  }
+
+  #unitAt(gpa: number): Viommu | undefined {
+    const { viommu } = this.#parts.qemu;
+    return viommu?.contains(gpa) === true ? viommu : undefined;
+  }
+
+  #accountUnit(
+    unit: Viommu,
+    reason: ExitReason,
+    access: {
+      readonly address: number;
+      readonly bytes: number;
+      readonly value: bigint;
+      readonly isWrite: boolean;
+    },
+  ): void {
+    const { address, bytes, value, isWrite } = access;
+    const { name } = this.#parts.qemu;
+    const offset = address - unit.base;
+    this.#hw.emit(
+      ACCESS_TRAPPED,
+      name,
+      unit.name,
+      'registers',
+      offset,
+      bytes,
+      isWrite,
+      value,
+      reason,
+    );
   }
 
   #unassigned(gpa: number, isWrite: boolean): void {

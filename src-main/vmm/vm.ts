@@ -19,8 +19,8 @@ export class Vm {
   readonly name: string;
   readonly qemu: Qemu;
   readonly port: VmMachinePort;
-  /** Answers guest PASIDs that have no entry yet; a vIOMMU sets it. */
-  pasidMiss: (guestPasid: number) => number | undefined = () => undefined;
+  /** Answers guest PASIDs that the CPU has no entry for; undefined is a mistake of the guest, which gets #GP. */
+  pasidMiss: (guestPasid: number) => number | undefined = (pasid) => this.qemu.hostPasid(pasid);
   #guest: Kernel | null = null;
   readonly #kvm: Kvm;
 

@@ -22,6 +22,8 @@ export class AuxDomains {
   readonly #iommu: Iommu;
   readonly #ioasids: Ioasids;
   readonly #pci: Pci;
+  /** Told before a domain leaves a device. */
+  onWillDetach: ((domain: IommuDomain, dev: Device) => void) | null = null;
   /** Attachments by domain and device. */
   readonly #users = new Map<IommuDomain, Map<Device, number>>();
 
@@ -123,6 +125,7 @@ export class AuxDomains {
     if (count === 0) {
       return;
     }
+    this.onWillDetach?.(domain, dev);
     users.delete(dev);
     this.#iommu.detachPasid(domain, dev, domain.default_pasid);
     this.#putPasid(domain);

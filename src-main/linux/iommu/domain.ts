@@ -69,6 +69,8 @@ export class IommuDomain {
   readonly isPasidCompatible: boolean;
   readonly hasDirtyTracking: boolean;
   readonly refs: Refcount;
+  /** Domains of guests on top of this one. */
+  readonly nested = new Set<IommuDomain>();
   /** Domain identifier in the tables; 0 while nothing is attached. */
   did = 0;
   /** Every access snoops (IOMMU_CACHE is enforced). */
@@ -105,8 +107,10 @@ export class IommuDomain {
         this.#core.publish(this.#rangeKey(iova), undefined);
       }
       options.onRelease?.(this);
+      options.parent?.nested.delete(this);
       options.parent?.refs.put();
     });
+    options.parent?.nested.add(this);
     options.parent?.refs.get();
     this.publish();
   }

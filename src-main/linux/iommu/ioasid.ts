@@ -219,6 +219,11 @@ export class Ioasids {
       .map((e) => ({ guest: e.spid ?? e.id, host: e.id }));
   }
 
+  /** Set of an id that can be used; null for the kernel's own, undefined for a dead or unknown one. */
+  setOf(id: number): IoasidSet | null | undefined {
+    return this.#usable(null, id)?.set;
+  }
+
   referencesOf(id: number): number {
     return this.#ids.get(id)?.references ?? 0;
   }

@@ -108,12 +108,17 @@ function encodeFault(fault: FaultGroup['faults'][number], pending: Pending): Uin
 
 /** The file of a fault queue. */
 export class FaultQueueFile extends OpenFile {
+  /** What poll() would wake. */
+  onReadable: (() => void) | null = null;
   readonly #queue: FaultQueue;
 
   constructor(core: Core, queue: FaultQueue, id: number) {
     super(core, `iommufd fault queue ${id}`);
     this.#queue = queue;
-    queue.onFault = () => this.touch();
+    queue.onFault = () => {
+      this.touch();
+      this.onReadable?.();
+    };
   }
 
   override read(into: Uint8Array, position: number): number {

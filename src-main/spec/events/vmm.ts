@@ -6,7 +6,7 @@
  * virtual device.
  */
 import { EXIT_REASON_NAMES } from '../cpu/vm-exit.ts';
-import { linux, sdm } from '../source.ts';
+import { linux, sdm, vtd } from '../source.ts';
 import { defineEvent } from './event.ts';
 
 export const VM_CREATED = defineEvent('vmm.vm.created', {
@@ -156,4 +156,41 @@ export const PASID_MISS_HANDLED = defineEvent('vmm.pasid.missed', {
     isFilled: ['flag', 'Filled'],
   },
   template: 'Miss of guest PASID {guestPasid}, filled {isFilled}',
+});
+
+export const VIOMMU_DESCRIPTOR = defineEvent('vmm.viommu.descriptor-trapped', {
+  title: 'Guest invalidation carried out',
+  meaning:
+    'The VMM read a descriptor of the guest’s invalidation queue; what it means for the host follows before the next one.',
+  source: vtd('6.5.2'),
+  fields: { type: ['number', 'Type'], title: ['text', 'Descriptor'] },
+  template: 'Virtual unit: {title}',
+});
+
+export const VIOMMU_PASID_BOUND = defineEvent('vmm.viommu.pasid-changed', {
+  title: 'Guest PASID entry followed',
+  meaning:
+    'The guest’s entry of a PASID came, changed or went; the host nests its first-stage table on the VM’s second stage, or stops.',
+  source: vtd('9.6'),
+  fields: {
+    device: ['text', 'Virtual device'],
+    pasid: ['pasid', 'Guest PASID'],
+    root: ['u64', 'First-stage table, guest-physical'],
+    isBound: ['flag', 'Bound'],
+  },
+  template: '{device} PASID {pasid}: table at {root}, bound {isBound}',
+});
+
+export const VIOMMU_PAGE_REQUEST = defineEvent('vmm.viommu.page-request', {
+  title: 'Page request given to the guest',
+  meaning:
+    'A page that the guest’s process has not touched is missing; the guest’s kernel brings it in and answers in its own queue.',
+  source: vtd('7.4'),
+  fields: {
+    device: ['text', 'Virtual device'],
+    pasid: ['pasid', 'Guest PASID'],
+    address: ['u64', 'Page'],
+    group: ['number', 'Page request group index'],
+  },
+  template: '{device} PASID {pasid}: page {address} is missing',
 });

@@ -47,7 +47,12 @@ export class KvmVm extends OpenFile {
   readonly vcpus: readonly KvmVcpu[];
   readonly irqfds = new Map<EventfdFile, Irqfd>();
   readonly #memoryBytes: number;
-  #notified: { readonly set: IoasidSet; readonly notifier: IoasidNotifier } | null = null;
+  #notified: {
+    readonly set: IoasidSet;
+    readonly notifier: IoasidNotifier;
+    /** Ids that the tables hold a reference of. */
+    readonly held: ReadonlySet<number>;
+  } | null = null;
 
   constructor(kvm: Kvm, options: KvmVmOptions) {
     const { kernel } = kvm;
@@ -192,20 +197,25 @@ export class KvmVm extends OpenFile {
 
   /** Follows the PASIDs of the VM's set: bound ones are translated, freed ones are not (2019 profile). */
   followPasids(set: IoasidSet): void {
+    const { ioasids } = this.kvm.kernel;
+    const held = new Set<number>();
     const notifier: IoasidNotifier = {
       name: `kvm ${this.vm}`,
       priority: IOASID_PRIO.CPU,
       call: (event, id, spid) => {
         const guestPasid = spid ?? id;
-        if (event === 'BIND') {
+        if (event === 'BIND' && !held.has(id)) {
+          held.add(id);
+          ioasids.ioasid_get(set, id);
           this.setPasid(guestPasid, id);
-        } else if (event === 'UNBIND' || event === 'FREE') {
+        } else if ((event === 'UNBIND' || event === 'FREE') && held.delete(id)) {
           this.clearPasid(guestPasid);
+          ioasids.ioasid_put(set, id);
         }
       },
     };
-    this.kvm.kernel.ioasids.ioasid_register_notifier(set, notifier);
-    this.#notified = { set, notifier };
+    ioasids.ioasid_register_notifier(set, notifier);
+    this.#notified = { set, notifier, held };
   }
 
   setPasid(guestPasid: number, hostPasid: number): number {
@@ -232,8 +242,9 @@ export class KvmVm extends OpenFile {
       this.deassignIrqfd(eventfd);
     }
     if (this.#notified !== null) {
-      const { set, notifier } = this.#notified;
+      const { set, notifier, held } = this.#notified;
       this.kvm.kernel.ioasids.ioasid_unregister_notifier(set, notifier);
+      held.forEach((id) => this.kvm.kernel.ioasids.ioasid_put(set, id));
     }
     this.vcpus.forEach((vcpu) => vcpu.destroy());
     this.slots.list().forEach(({ slot }) => this.slots.remove(slot));

@@ -2,7 +2,7 @@
  * The QEMU-like process of one VM: guest RAM from its own pages, KVM, VFIO devices on the guest's root bus. Everything it
  * wants from the host it asks for by system calls of its process; when the process ends, closing its files undoes all.
  *
- * Not modelled: emulated devices, a vIOMMU, migration, ballooning, an option ROM.
+ * Not modelled: emulated devices, migration, ballooning, an option ROM.
  */
 import { invariant } from '../../bits/invariant.ts';
 import type { MemoryRegion } from '../../sim/index.ts';
@@ -12,6 +12,8 @@ import { MAP, PROT } from '../../linux/mm/mm.ts';
 import type { Process } from '../../linux/mm/process.ts';
 import type { Kvm } from '../kvm/kvm.ts';
 import { KvmVm } from '../kvm/kvm-vm.ts';
+import { createViommu } from '../viommu/create-viommu.ts';
+import type { Viommu, ViommuOptions } from '../viommu/viommu.ts';
 import { createBackend, type RamSection, type VfioBackend } from './vfio-backend.ts';
 import { VfioPciDevice } from './vfio-pci.ts';
 import { VfioDeviceFd } from './vfio-requests.ts';
@@ -24,6 +26,8 @@ export interface QemuOptions {
   readonly hasPosting?: boolean;
   /** RLIMIT_MEMLOCK of the process; as much as the guest has, and a bit, when absent. */
   readonly memlockBytes?: number;
+  /** `-device intel-iommu`: the guest gets a VT-d unit. */
+  readonly viommu?: ViommuOptions;
 }
 
 const HUGE_BYTES = 2 * 1024 * 1024;
@@ -37,6 +41,8 @@ export class Qemu {
   readonly process: Process;
   readonly vm: KvmVm;
   readonly memoryBytes: number;
+  /** Null without. */
+  readonly viommu: Viommu | null;
   readonly #kvm: Kvm;
   readonly #backend: VfioBackend;
   readonly #devices = new Map<number, VfioPciDevice>();
@@ -73,7 +79,25 @@ export class Qemu {
       const slot = this.vm.addSlot(gpa, bytes, hva, gpa === 0 ? 'low memory' : 'memory');
       invariant(slot >= 0, `Memory slot of ${name} at ${gpa} failed: ${slot}`);
     }
-    this.#backend = createBackend({ kernel, process: this.process, sections });
+    const { viommu } = options;
+    this.#backend = createBackend({
+      kernel,
+      process: this.process,
+      sections,
+      isNestParent: viommu !== undefined,
+    });
+    this.viommu =
+      viommu === undefined
+        ? null
+        : createViommu(
+            {
+              kernel,
+              vm: this.vm,
+              context: () => this.#backend.nesting,
+              devices: () => this.devices,
+            },
+            viommu,
+          );
   }
 
   get devices(): readonly VfioPciDevice[] {
@@ -92,6 +116,25 @@ export class Qemu {
       const place = device.find(gpa);
       if (place !== undefined) {
         return { device, ...place };
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Host PASID behind a number that the guest's unit has an entry for; 0 is what requests without one use. Without a unit
+   * the guest has no PASIDs.
+   */
+  hostPasid(guestPasid: number): number | undefined {
+    const { vfio } = this.#kvm.kernel;
+    for (const { name } of this.viommu === null ? [] : this.devices) {
+      const vdev = vfio.devices.find((d) => d.name === name);
+      if (vdev === undefined) {
+        continue;
+      }
+      const host = guestPasid === 0 ? vfio.defaultPasid(vdev) : vfio.hostPasid(vdev, guestPasid);
+      if (host > 0) {
+        return host;
       }
     }
     return undefined;
@@ -124,22 +167,26 @@ export class Qemu {
       rid: slot << 3,
     });
     this.#devices.set(device.rid, device);
+    this.viommu?.plugged();
     return device;
   }
 
   /** Takes a device from the guest. */
   unplug(device: VfioPciDevice): void {
+    this.viommu?.unplugged(device.name);
     device.close();
     this.#devices.delete(device.rid);
   }
 
   /** `system_reset`: every device goes back to its state after power-on. */
   reset(): void {
+    this.viommu?.reset();
     this.devices.forEach((device) => device.reset());
   }
 
   /** Orderly end: devices first, then the process. */
   shutdown(): void {
+    this.viommu?.close();
     this.devices.forEach((device) => this.unplug(device));
     this.#kvm.kernel.processes.exit(this.process);
   }
@@ -147,6 +194,7 @@ export class Qemu {
   /** The process is killed: the kernel closes what it had open, and nothing else happens. */
   kill(): void {
     const { core, processes } = this.#kvm.kernel;
+    this.viommu?.faults.close();
     processes.kill(this.process, 'SIGKILL');
     for (const { name } of this.devices) {
       core.publish(`vm/${this.name}/device/${name}`, undefined);

@@ -13,7 +13,11 @@ import {
   VFIO_FLAGS as F,
   VFIO_GROUP_IOCTLS as G,
 } from '../../spec/vfio/ioctl-numbers.ts';
-import { IommuIoasAlloc, IommuIoasMap } from '../../spec/vfio/iommufd-structures.ts';
+import {
+  IommuHwptAlloc,
+  IommuIoasAlloc,
+  IommuIoasMap,
+} from '../../spec/vfio/iommufd-structures.ts';
 import {
   VfioDeviceAttachIommufdPt,
   VfioDeviceBindIommufd,
@@ -24,6 +28,7 @@ import { decodeBytes, encodeBytes } from '../../linux/core/user-argument.ts';
 import { ENODEV, EINVAL } from '../../linux/errno.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import type { Process } from '../../linux/mm/process.ts';
+import type { NestingContext, NestingDevice } from '../viommu/iommufd-nesting.ts';
 
 /** A piece of guest RAM (MemoryRegionSection). */
 export interface RamSection {
@@ -33,6 +38,8 @@ export interface RamSection {
 }
 
 export interface VfioBackend {
+  /** What a virtual IOMMU needs to nest page tables; undefined before the first device, and where the host calls differ. */
+  readonly nesting: NestingContext | undefined;
   /** Descriptor of the device, and of the file that names its user to KVM; or a negative error number. */
   open(name: string): { readonly fd: number; readonly kvmFd: number } | number;
 }
@@ -42,6 +49,8 @@ export interface BackendParts {
   readonly process: Process;
   /** RAM that devices may reach. */
   readonly sections: readonly RamSection[];
+  /** Devices are attached to a page table on which those of the guest can be nested. */
+  readonly isNestParent: boolean;
 }
 
 export function createBackend(parts: BackendParts): VfioBackend {
@@ -52,6 +61,7 @@ export function createBackend(parts: BackendParts): VfioBackend {
 
 /** One container for the whole VM; a group joins it with its first device. */
 export class GroupBackend implements VfioBackend {
+  readonly nesting = undefined;
   readonly #parts: BackendParts;
   readonly #groups = new Map<string, number>();
   #container = -1;
@@ -150,8 +160,11 @@ export class GroupBackend implements VfioBackend {
 /** One /dev/iommu with one IOAS for the whole VM. */
 export class IommufdBackend implements VfioBackend {
   readonly #parts: BackendParts;
+  readonly #devices = new Map<string, NestingDevice>();
   #iommufd = -1;
   #ioas = 0;
+  /** What devices are attached to: the IOAS, or a page table of it. */
+  #target = 0;
 
   constructor(parts: BackendParts) {
     this.#parts = parts;
@@ -171,7 +184,7 @@ export class IommufdBackend implements VfioBackend {
     if (fd < 0) {
       return fd;
     }
-    const attached = this.#attach(fd);
+    const attached = this.#attach(name, fd);
     if (attached < 0) {
       kernel.calls.close(process, fd);
       return attached;
@@ -179,7 +192,17 @@ export class IommufdBackend implements VfioBackend {
     return { fd, kvmFd: fd };
   }
 
-  #attach(fd: number): number {
+  get nesting(): NestingContext | undefined {
+    return this.#parts.isNestParent && this.#target !== 0
+      ? {
+          iommufd: this.#iommufd,
+          parentHwpt: this.#target,
+          device: (name) => this.#devices.get(name),
+        }
+      : undefined;
+  }
+
+  #attach(name: string, fd: number): number {
     const { kernel, process } = this.#parts;
     const bind = encodeBytes(VfioDeviceBindIommufd, {
       argsz: VfioDeviceBindIommufd.bytes,
@@ -189,11 +212,35 @@ export class IommufdBackend implements VfioBackend {
     if (bound < 0) {
       return bound;
     }
+    const devId = decodeBytes(VfioDeviceBindIommufd, bind).out_devid;
+    const target = this.#targetFor(devId);
+    if (target < 0) {
+      return target;
+    }
+    this.#devices.set(name, { name, fd, devId });
     const attach = encodeBytes(VfioDeviceAttachIommufdPt, {
       argsz: VfioDeviceAttachIommufdPt.bytes,
-      pt_id: this.#ioas,
+      pt_id: target,
     });
     return kernel.calls.ioctl(process, fd, D.VFIO_DEVICE_ATTACH_IOMMUFD_PT, attach);
+  }
+
+  #targetFor(devId: number): number {
+    if (this.#target === 0 && this.#parts.isNestParent) {
+      const alloc = encodeBytes(IommuHwptAlloc, {
+        size: IommuHwptAlloc.bytes,
+        flags: IF.IOMMU_HWPT_ALLOC_NEST_PARENT | IF.IOMMU_HWPT_ALLOC_PASID,
+        dev_id: devId,
+        pt_id: this.#ioas,
+      });
+      const { kernel, process } = this.#parts;
+      const result = kernel.calls.ioctl(process, this.#iommufd, I.IOMMU_HWPT_ALLOC, alloc);
+      if (result < 0) {
+        return result;
+      }
+      this.#target = decodeBytes(IommuHwptAlloc, alloc).out_hwpt_id;
+    }
+    return this.#target === 0 ? this.#ioas : this.#target;
   }
 
   #prepare(): number {

@@ -2,7 +2,7 @@
  * What must be invalidated after which change (VT-d 5.10 section 6.5.3.3): the one place that knows the order IOTLB before
  * device TLB, and the granularity for each format.
  */
-import type { IommuDomain } from '../domain.ts';
+import type { DomainAttachment, IommuDomain } from '../domain.ts';
 import type { DeviceInfo } from './device-info.ts';
 import type { QueueCommand } from './invalidation-queue.ts';
 import {
@@ -63,12 +63,18 @@ export class CacheFlush {
     const iotlb = this.#defends('iotlb-flush')
       ? this.#iotlbCommands(domain, region, isLeafOnly)
       : [];
-    const isNestParent = domain.isNestParent;
-    const deviceRegion = isNestParent ? WHOLE_SPACE : region;
     const devices = domain.attachments.flatMap((a) =>
-      this.deviceTlbCommands(this.#infoOf(a.dev), a.pasid, deviceRegion),
+      this.deviceTlbCommands(
+        this.#infoOf(a.dev),
+        a.pasid,
+        domain.isNestParent ? WHOLE_SPACE : region,
+      ),
     );
-    const commands = [...iotlb, ...devices];
+    // Where a guest-physical page lies in the address spaces of guests, only they know.
+    const nested = nestedUsers(domain).flatMap((a) =>
+      this.deviceTlbCommands(this.#infoOf(a.dev), a.pasid),
+    );
+    const commands = [...iotlb, ...devices, ...nested];
     return commands.length === 0 ? 0 : this.#unit.queue.submit(commands);
   }
 
@@ -77,13 +83,13 @@ export class CacheFlush {
     region: PageRegion | typeof WHOLE_SPACE,
     isLeafOnly: boolean,
   ): readonly QueueCommand[] {
-    if (domain.attachments.length === 0) {
+    if (domain.attachments.length === 0 && nestedUsers(domain).length === 0) {
       return [];
     }
     if (domain.format === 'second-stage') {
       return [this.#secondStage(domain.did, region, isLeafOnly)];
     }
-    const did = domain.type === 'nested' ? domain.did : FLPT_DEFAULT_DID;
+    const did = domain.type === 'nested' ? (domain.parent?.did ?? 0) : FLPT_DEFAULT_DID;
     const pasids = new Set(domain.attachments.map((a) => a.pasid));
     return [...pasids].map((pasid) =>
       region === WHOLE_SPACE
@@ -107,4 +113,9 @@ export class CacheFlush {
   #defends(name: string): boolean {
     return this.#unit.core.defends(name);
   }
+}
+
+/** Attachments of what guests nested on a domain. */
+function nestedUsers(domain: IommuDomain): readonly DomainAttachment[] {
+  return [...domain.nested].flatMap((nested) => nested.attachments);
 }
