@@ -12,7 +12,7 @@ import { ExpressCapability } from '../../../spec/pcie/express.ts';
 import { MsiXCapability } from '../../../spec/pcie/msi-x.ts';
 import { PasidCapability } from '../../../spec/pcie/pasid.ts';
 import { SiovDvsec } from '../../../spec/siov/dvsec.ts';
-import { sriovPlacement } from '../sriov/sriov.ts';
+import { sriovPlacement } from '../sriov/sriov-capability.ts';
 import type { NicSettings } from './config.ts';
 import { NIC_BAR, nicPlaces } from './places.ts';
 

@@ -165,8 +165,9 @@ export class NicDevice extends EndpointFunction<NicState> implements EventTarget
       this.#queue.cancel(this.#target, operation);
     }
     this.#wire = [];
-    this.#sriov?.reset();
+    this.#sriov?.removeAll();
     this.endpoint.reset(kind);
+    this.#sriov?.initBars();
     this.#general.reset();
     this.#describe();
     for (const pair of this.#pairs) {

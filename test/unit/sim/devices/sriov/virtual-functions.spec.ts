@@ -65,6 +65,15 @@ describe('enabling virtual functions', () => {
     expect(nic.device.configRead(SRIOV_AT + SRIOV.bar0 + 8, 4)).toBe(0);
   });
 
+  it('drops the bits of an address that a larger page size takes away', () => {
+    const nic = withVfs(0);
+    nic.device.configWrite(SRIOV_AT + SRIOV.bar0, 4, 0x4000_4000);
+    expect(nic.device.configRead(SRIOV_AT + SRIOV.bar0, 4)).toBe(0x4000_400c);
+    nic.device.configWrite(SRIOV_AT + SRIOV.control, 2, 0);
+    nic.device.configWrite(SRIOV_AT + SRIOV.pageSize, 4, 0x10);
+    expect(nic.device.configRead(SRIOV_AT + SRIOV.bar0, 4)).toBe(0x4000_000c);
+  });
+
   it('answers at no address while their memory space is off', () => {
     const nic = withVfs(1);
     nic.device.configWrite(SRIOV_AT + SRIOV.control, 2, 1);
