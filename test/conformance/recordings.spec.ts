@@ -86,6 +86,9 @@ function spoilt(line: string): string {
 }
 
 function contrary(claim: Record<string, unknown>): Record<string, unknown> {
+  if (Array.isArray(claim['any'])) {
+    return { any: claim['any'].map((c) => contrary(c as Record<string, unknown>)) };
+  }
   if (claim['ok'] === true) {
     return { ok: true, pa: '0xdead0000' };
   }

@@ -17,6 +17,9 @@ import {
   type LeafChange,
 } from '../support/iommu-twin-worlds.ts';
 
+/** Machines are built by the hundred. */
+const PATIENT = { timeout: 120_000 };
+
 const tenant = fc.nat(TENANTS.length - 1);
 const page = fc.nat(PAGES.length - 1);
 const rid = fc.nat(RIDS.length - 1);
@@ -93,7 +96,7 @@ describe('caches', () => {
   it.each([
     ['small', SMALL_CACHES],
     ['default', DEFAULT_IOMMU_CACHES],
-  ])('cannot be seen while software invalidates as it must: %s', (_name, caches) => {
+  ])('cannot be seen while software invalidates as it must: %s', PATIENT, (_name, caches) => {
     fc.assert(
       fc.property(fc.array(operation, { minLength: 20, maxLength: 250 }), (operations) => {
         run(mapped(caches), operations);
@@ -102,7 +105,7 @@ describe('caches', () => {
     );
   });
 
-  it('are used in these runs', () => {
+  it('are used in these runs', PATIENT, () => {
     const worlds = mapped(DEFAULT_IOMMU_CACHES);
     const operations = fc.sample(operation, { seed: 3, numRuns: 400 });
     run(worlds, operations);
@@ -119,7 +122,7 @@ describe('without the invalidation', () => {
     frame: fc.nat(6),
   });
 
-  it('the old page is reached until it comes, and the new one after it', () => {
+  it('the old page is reached until it comes, and the new one after it', PATIENT, () => {
     fc.assert(
       fc.property(stale, ({ access: a, frame }) => {
         const worlds = mapped(DEFAULT_IOMMU_CACHES);
@@ -144,7 +147,7 @@ describe('without the invalidation', () => {
     );
   });
 
-  it('a page that was taken away is still reached', () => {
+  it('a page that was taken away is still reached', PATIENT, () => {
     fc.assert(
       fc.property(stale, ({ access: a }) => {
         const worlds = mapped(DEFAULT_IOMMU_CACHES);
@@ -158,7 +161,7 @@ describe('without the invalidation', () => {
     );
   });
 
-  it('a page that was not there needs none (CM=0)', () => {
+  it('a page that was not there needs none (CM=0)', PATIENT, () => {
     fc.assert(
       fc.property(stale, ({ access: a, frame }) => {
         const worlds = new TwinWorlds(DEFAULT_IOMMU_CACHES);

@@ -8,6 +8,9 @@ import { checkProperty } from '../support/check-property.ts';
 import { FuzzMachine, SeededBytes } from '../support/iommu-fuzz.ts';
 import { IommuBench } from '../support/iommu-bench.ts';
 
+/** Machines are built by the hundred. */
+const PATIENT = { timeout: 120_000 };
+
 interface Write {
   readonly register: number;
   readonly isUpperHalf: boolean;
@@ -56,23 +59,27 @@ function apply(bench: IommuBench, writes: readonly Write[]): void {
 }
 
 describe('random register writes', () => {
-  it('never make reserved or write-only bits readable, nor change what is read-only', () => {
-    checkProperty(
-      fc.property(fc.array(write, { minLength: 50, maxLength: 200 }), (writes) => {
-        const bench = new IommuBench({ flags: { PLMR: true, PHMR: true } });
-        const fixed = ['VER_REG', 'CAP_REG', 'ECAP_REG'].map((name) => bench.read(name));
-        apply(bench, writes);
-        for (const register of bench.unit.registers.block.registers) {
-          const shown = valueOf(bench, register) & hiddenMask(register);
-          expect([register.name, shown]).toEqual([register.name, 0n]);
-        }
-        expect(['VER_REG', 'CAP_REG', 'ECAP_REG'].map((name) => bench.read(name))).toEqual(fixed);
-        expect(bench.read('GCMD_REG')).toBe(0n);
-      }),
-    );
-  });
+  it(
+    'never make reserved or write-only bits readable, nor change what is read-only',
+    PATIENT,
+    () => {
+      checkProperty(
+        fc.property(fc.array(write, { minLength: 50, maxLength: 200 }), (writes) => {
+          const bench = new IommuBench({ flags: { PLMR: true, PHMR: true } });
+          const fixed = ['VER_REG', 'CAP_REG', 'ECAP_REG'].map((name) => bench.read(name));
+          apply(bench, writes);
+          for (const register of bench.unit.registers.block.registers) {
+            const shown = valueOf(bench, register) & hiddenMask(register);
+            expect([register.name, shown]).toEqual([register.name, 0n]);
+          }
+          expect(['VER_REG', 'CAP_REG', 'ECAP_REG'].map((name) => bench.read(name))).toEqual(fixed);
+          expect(bench.read('GCMD_REG')).toBe(0n);
+        }),
+      );
+    },
+  );
 
-  it('read the same in halves and whole', () => {
+  it('read the same in halves and whole', PATIENT, () => {
     checkProperty(
       fc.property(fc.array(write, { minLength: 20, maxLength: 100 }), (writes) => {
         const bench = new IommuBench();
@@ -114,7 +121,7 @@ describe('a snapshot', () => {
     after: fc.integer({ min: 1, max: 200 }),
   });
 
-  it('taken and put back changes nothing', () => {
+  it('taken and put back changes nothing', PATIENT, () => {
     checkProperty(
       fc.property(story, ({ seed, before }) => {
         const machine = new FuzzMachine(new SeededBytes(seed));
@@ -126,7 +133,7 @@ describe('a snapshot', () => {
     );
   });
 
-  it('leads to the same future, in the same machine and in another one', () => {
+  it('leads to the same future, in the same machine and in another one', PATIENT, () => {
     checkProperty(
       fc.property(story, ({ seed, before, after }) => {
         const store = new FrameStore(64);
@@ -144,7 +151,7 @@ describe('a snapshot', () => {
     );
   });
 
-  it('shares nothing that later steps change', () => {
+  it('shares nothing that later steps change', PATIENT, () => {
     checkProperty(
       fc.property(story, ({ seed, before, after }) => {
         const machine = new FuzzMachine(new SeededBytes(seed));

@@ -14,6 +14,8 @@ import { HIGH_RAM_BASE, HOLE, IommuBench, ROM_BASE } from '../support/iommu-benc
 import { NaiveWalker, type NaiveRequest } from '../support/iommu-naive-walker.ts';
 import { IommuTables } from '../support/iommu-tables.ts';
 
+/** Machines are built by the hundred. */
+const PATIENT = { timeout: 120_000 };
 const RID = 0x0398;
 const PASID = 5;
 const RID_PASID = 9;
@@ -322,7 +324,7 @@ describe('translation', () => {
     ['five levels, no caches', true, undefined],
     ['four levels, no caches', false, undefined],
     ['five levels, with caches', true, DEFAULT_IOMMU_CACHES],
-  ] as const)('agrees with a walker written from the text: %s', (_name, fs5, caches) => {
+  ] as const)('agrees with a walker written from the text: %s', PATIENT, (_name, fs5, caches) => {
     fc.assert(
       fc.property(
         plan.filter((p) => !isSpecial(p)),
@@ -332,7 +334,7 @@ describe('translation', () => {
     );
   });
 
-  it('is compared on requests that pass as well as on many faults', () => {
+  it('is compared on requests that pass as well as on many faults', PATIENT, () => {
     const seen = new Map<number, number>();
     for (const p of fc.sample(plan, { seed: 7, numRuns: 300 })) {
       const world = new World(p, { fs5: true });

@@ -47,6 +47,8 @@ const REGIONS: readonly MemoryRegion[] = [
 /** Every 64-bit word of a filled page tells its address. */
 const FILL_PATTERN = 0x5a5a_c3c3_9696_0f0fn;
 const PAGE_BYTES = 4096;
+/** Page request group indexes have nine bits. */
+const GROUPS = 512;
 
 /** Cases send no interrupts through the unit; its invalidations find nothing. */
 const NO_INTERRUPTS: InterruptRemappingUnit = {
@@ -343,7 +345,7 @@ export class CaseMachine {
       isRead: Boolean(step.r),
       isWrite: Boolean(step.w),
       isLastInGroup: Boolean(step.lpig),
-      groupIndex: numericToNumber(step.prgi ?? 0),
+      groupIndex: numericToNumber(step.prgi ?? 0) % GROUPS,
       high: highOfBig(iova),
       low: lowOfBig(iova),
     });

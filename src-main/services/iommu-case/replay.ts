@@ -1,6 +1,7 @@
 /**
  * Replays recorded IOMMU experiments on our unit and counts, per profile, how many agree with the specification's column.
  */
+import { InvariantError } from '../../bits/invariant.ts';
 import { parseCaseLine, type CaseProblem, type IommuCase } from './case-format.ts';
 import { CaseMachine } from './case-machine.ts';
 import { explainDifference } from './explain-difference.ts';
@@ -47,7 +48,12 @@ export class ReplayRun {
       this.#problems.push(parsed.problem);
       return;
     }
-    this.#case(file, parsed.case);
+    const machine = machineOf(parsed.case);
+    if (typeof machine === 'string') {
+      this.#problems.push({ file, line: number, message: machine });
+      return;
+    }
+    this.#case(file, parsed.case, machine);
   }
 
   report(): ReplayReport {
@@ -62,9 +68,8 @@ export class ReplayRun {
     };
   }
 
-  #case(file: string, experiment: IommuCase): void {
+  #case(file: string, experiment: IommuCase, machine: CaseMachine): void {
     const count = this.#countOf(experiment.profile);
-    const machine = new CaseMachine(experiment);
     let difference: FirstDifference | undefined;
     experiment.steps.forEach((step, index) => {
       const result = machine.run(step);
@@ -130,5 +135,17 @@ export class ReplayRun {
     };
     this.#profiles.set(profile, count);
     return count;
+  }
+}
+
+/** A machine for the case, or why there is none: capability registers can describe a unit that cannot exist. */
+function machineOf(experiment: IommuCase): CaseMachine | string {
+  try {
+    return new CaseMachine(experiment);
+  } catch (error) {
+    if (error instanceof InvariantError) {
+      return `caps: no unit can have these capabilities (${error.message})`;
+    }
+    throw error;
   }
 }

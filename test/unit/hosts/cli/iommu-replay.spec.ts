@@ -80,6 +80,47 @@ describe('iommu replay', () => {
   });
 
   it.each([
+    ['a claim of another shape', { spec: [{ ok: false, reasons: 'none' }] }, 'spec.0: reasons'],
+    ['more claims than steps', { spec: [null, null, null] }, 'spec: 3 claims for 2 steps'],
+    ['an address width no host has', { haw: 64 }, 'haw: '],
+    ['a requester of more than 16 bits', { steps: [{ op: 'pri', rid: 65_536, iova: 0 }] }, 'rid'],
+    ['bytes that are none', { steps: [{ op: 'mem', w: [[0, 'xyz']] }], spec: [] }, 'hex digits'],
+    ['an unknown step', { steps: [{ op: 'nothing' }], spec: [] }, 'steps.0.op'],
+    [
+      'capabilities that contradict themselves',
+      { caps: { cap: '0xffffffffffffffff', ecap: '0xffffffffffffffff' } },
+      'no unit can have these capabilities',
+    ],
+  ])('ends with 2 and names the line of %s', async (_name, change, message) => {
+    const line = JSON.stringify({ ...(JSON.parse(AGREES) as object), ...change });
+    writeFileSync(path.join(folder, 'odd.jsonl'), `${AGREES}\n${line}\n`);
+    const { code, said, out } = await replay('odd.jsonl', '--json');
+    expect(code).toBe(2);
+    expect(said).toContain('odd.jsonl:2 ');
+    expect(said).toContain(message);
+    expect(JSON.parse(out)).toMatchObject({ ok: false, profiles: { any: { cases: 1, agree: 1 } } });
+  });
+
+  it('decodes both sides of a difference, field by field', async () => {
+    const line = JSON.stringify({
+      ...(JSON.parse(AGREES) as object),
+      steps: [
+        { op: 'reg', off: 24, size: 4, val: '0xc0000000' },
+        { op: 'dma', rid: 24, iova: '0x200000', rw: 'r' },
+      ],
+      spec: [null, { ok: false, reasons: ['0x5'], record: true }],
+      answers: [],
+    });
+    writeFileSync(path.join(folder, 'fields.jsonl'), line);
+    const { code, out } = await replay('fields.jsonl');
+    expect(code).toBe(1);
+    expect(out).toContain('expected: fault 05h (No write permission), recorded');
+    expect(out).toMatch(/actual: fault 01h \(.+\), record FI\[63:12\]=\S+ SID\[79:64\]=0x18/);
+    expect(out).toContain('our walk: 01h');
+    expect(out).toContain(': all fields 0');
+  });
+
+  it.each([
     ['missing.jsonl', 'Cannot read missing.jsonl: there is no such file'],
     ['.', 'Cannot read .: it is a folder'],
     ['torn.jsonl.gz', 'Cannot read torn.jsonl.gz: unexpected end of file'],
