@@ -262,3 +262,102 @@ describe('compression', () => {
     );
   });
 });
+
+describe('snapshot and restore', () => {
+  type Step =
+    | { readonly kind: 'submit'; readonly pair: number; readonly opaque: number }
+    | { readonly kind: 'enable'; readonly pair: number; readonly rings: number }
+    | { readonly kind: 'coalesce'; readonly pair: number; readonly count: number }
+    | { readonly kind: 'collect' | 'reset'; readonly pair: number }
+    | { readonly kind: 'run'; readonly ns: number };
+
+  const pair = fc.nat({ max: 2 });
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('submit' as const),
+        pair,
+        opaque: fc.nat({ max: 1000 }),
+      }),
+    },
+    fc.record({ kind: fc.constant('enable' as const), pair, rings: fc.nat({ max: 3 }) }),
+    fc.record({ kind: fc.constant('coalesce' as const), pair, count: fc.nat({ max: 40 }) }),
+    fc.record({ kind: fc.constantFrom('collect' as const, 'reset' as const), pair }),
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: fc.constant('run' as const), ns: fc.nat({ max: 6_000 }) }),
+    },
+  );
+
+  function apply(qat: QatDriver, action: Step): void {
+    switch (action.kind) {
+      case 'submit':
+        qat.submit(action.pair, { service: SERVICE.nothing, opaque: BigInt(action.opaque) });
+        break;
+      case 'enable':
+        qat.set(action.pair, 0x184, action.rings);
+        break;
+      case 'coalesce':
+        qat.set(action.pair, 0x180, 0x8000_0000 + action.count);
+        break;
+      case 'collect':
+        qat.responses(action.pair);
+        break;
+      case 'reset':
+        qat.set(action.pair, 0x1100, 1);
+        qat.setUpPair(action.pair);
+        break;
+      default:
+        qat.run(action.ns);
+    }
+  }
+
+  it('have the same future', () => {
+    checkProperty(
+      fc.property(
+        fc.array(step, { maxLength: 60 }),
+        fc.array(step, { maxLength: 40 }),
+        (before, after) => {
+          const qat = new QatDriver({ ringPairs: 3 });
+          [0, 1, 2].forEach((index) => {
+            qat.setUpPair(index, 10 + index);
+          });
+          before.forEach((action) => {
+            apply(qat, action);
+          });
+          const saved = structuredClone({
+            device: qat.device.snapshot(),
+            queue: qat.queue.snapshot(),
+            memory: qat.port.memory,
+            driver: qat.snapshot(),
+            interrupts: qat.port.interrupts.length,
+          });
+          const replay = () => {
+            after.forEach((action) => {
+              apply(qat, action);
+            });
+            qat.run();
+            const { interrupts } = qat.port;
+            return structuredClone({
+              device: qat.device.snapshot(),
+              interrupts: interrupts.slice(saved.interrupts),
+              memory: Buffer.from(qat.port.memory),
+            });
+          };
+          const first = replay();
+          qat.device.restore(saved.device);
+          qat.queue.restore(saved.queue);
+          qat.port.memory.set(saved.memory);
+          qat.restore(saved.driver);
+          qat.port.interrupts.length = saved.interrupts;
+          expect(qat.device.snapshot()).toEqual(saved.device);
+          const second = replay();
+          expect(second.device).toEqual(first.device);
+          expect(second.interrupts).toEqual(first.interrupts);
+          expect(Buffer.compare(second.memory, first.memory)).toBe(0);
+        },
+      ),
+    );
+  });
+});

@@ -20,6 +20,8 @@ const BUFFER_BYTES = 0x2_0000;
 const LISTS = 0x2_0000;
 const RECORDS = 0x1_0000;
 const PAGE = 0x1000;
+/** Queues that `workloadDriver` sets up. */
+const QUEUES = 3;
 
 export interface WorkloadOptions {
   readonly seed: number;
@@ -89,13 +91,18 @@ export class Workload {
       this.#invalidate(driver);
     } else if (choice < 97) {
       this.#command(driver);
-    } else {
+    } else if (choice < 99) {
       this.#advanceLog(driver);
+    } else {
+      this.#pauseOrResume(driver);
     }
   }
 
   /** Answers every page request and lets everything end. */
   finish(driver: DsaDriver): void {
+    for (let wq = 0; wq < QUEUES; wq++) {
+      driver.device.migration.resume(wq);
+    }
     for (let round = 0; round < 200; round++) {
       driver.run(10_000_000);
       const open = driver.device.inspect.pageRequests();
@@ -281,6 +288,17 @@ export class Workload {
         break;
       default:
         driver.startCommand(4, 0, interrupt);
+    }
+  }
+
+  /** A migration that is called off, sooner or later. */
+  #pauseOrResume(driver: DsaDriver): void {
+    const wq = this.#random.below(QUEUES);
+    if (this.#random.below(2) === 0) {
+      driver.device.migration.pause(wq);
+      driver.device.migration.withdraw(wq);
+    } else {
+      driver.device.migration.resume(wq);
     }
   }
 

@@ -52,6 +52,21 @@ export class QatDriver {
     this.device.configWrite(0x04, 2, 6);
   }
 
+  /** What the driver itself knows. */
+  snapshot(): {
+    readonly tails: readonly [number, number][];
+    readonly heads: readonly [number, number][];
+  } {
+    return { tails: [...this.#tails], heads: [...this.#heads] };
+  }
+
+  restore({ tails, heads }: ReturnType<QatDriver['snapshot']>): void {
+    this.#tails.clear();
+    this.#heads.clear();
+    tails.forEach(([pair, tail]) => this.#tails.set(pair, tail));
+    heads.forEach(([pair, head]) => this.#heads.set(pair, head));
+  }
+
   set(pair: number, offset: number, value: number): void {
     this.device.mmioWrite(0, BANKS_OFFSET + pair * BANK_BYTES + offset, 4, BigInt(value >>> 0));
   }
