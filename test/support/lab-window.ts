@@ -51,6 +51,16 @@ export class LabWindow {
     await this.paste(text);
   }
 
+  /** Puts the solution into every file that the learner of the lab edits. */
+  async solve(id: string): Promise<void> {
+    for (const { path: name, role, solution } of labPackage(id).scripts) {
+      if (role !== 'edit') continue;
+      await this.openFile(name);
+      await this.replaceText(solution.text);
+    }
+    await this.saved();
+  }
+
   async typeAtEnd(text: string): Promise<void> {
     await this.#focusEditor();
     await this.page.keyboard.press('Control+End');
@@ -77,7 +87,11 @@ export class LabWindow {
 
   async runToEnd(): Promise<void> {
     await this.run();
-    await this.stateBecomes(/Finished|Failed|Stopped/);
+    await expect
+      .poll(() => this.page.getByTestId('run-state').getAttribute('data-state'), {
+        timeout: PATIENCE_MS,
+      })
+      .toMatch(/finished|failed|stopped/);
   }
 
   async stateBecomes(state: RegExp): Promise<void> {
