@@ -5,6 +5,7 @@ import 'monaco-editor/languages/definitions/typescript/register';
 import * as typescript from 'monaco-editor/languages/features/typescript/register';
 import EditorWorker from 'monaco-editor/editor/editor.worker?worker';
 import TsWorker from 'monaco-editor/languages/features/typescript/ts.worker?worker';
+import { ignoreErrorsOfLeaving } from './leaving-page.ts';
 import { defineThemes } from './themes.ts';
 
 export { monaco, typescript };
@@ -24,7 +25,9 @@ export function setUpMonaco(): void {
   isReady = true;
   self.MonacoEnvironment = {
     getWorker: (_id, label) =>
-      label === 'typescript' || label === 'javascript' ? new TsWorker() : new EditorWorker(),
+      ignoreErrorsOfLeaving(
+        label === 'typescript' || label === 'javascript' ? new TsWorker() : new EditorWorker(),
+      ),
   };
   const { typescriptDefaults } = typescript;
   typescriptDefaults.setCompilerOptions({
