@@ -30,11 +30,13 @@ export function hexOfHalves(high: number, low: number): string {
   return h === 0 ? `0x${(low >>> 0).toString(16)}` : `0x${h.toString(16)}${wordHex(low)}`;
 }
 
+const BYTE_DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** Two digits a byte, no separators, lowest address first. */
 export function bytesToHex(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) {
-    text += byte.toString(16).padStart(2, '0');
+    text += BYTE_DIGITS[byte];
   }
   return text;
 }

@@ -27,6 +27,8 @@ const MAX_LINKS = 8;
 export class Sysfs {
   readonly #core: Core;
   readonly #nodes = new Map<string, SysfsNode>([['', { kind: 'directory' }]]);
+  /** Paths of what is directly in a directory. */
+  readonly #children = new Map<string, Set<string>>();
 
   constructor(core: Core) {
     this.#core = core;
@@ -64,23 +66,20 @@ export class Sysfs {
 
   /** Removes a node and everything below it. */
   remove(path: string): void {
-    for (const name of [...this.#nodes.keys()].sort().reverse()) {
-      if (name === path || name.startsWith(`${path}/`)) {
-        this.#nodes.delete(name);
-        this.#core.publish(`sysfs/${name}`, undefined);
-        this.#core.emit(SYSFS_CHANGED, 'removed', name);
-      }
+    for (const name of this.#below(path).sort().reverse()) {
+      this.#nodes.delete(name);
+      this.#children.delete(name);
+      this.#core.publish(`sysfs/${name}`, undefined);
+      this.#core.emit(SYSFS_CHANGED, 'removed', name);
     }
+    this.#children.get(directoryOf(path))?.delete(path);
   }
 
   /** Publishes the files directly in a directory again when their text changed. */
   touch(directory: string): void {
-    for (const [path, node] of this.#nodes) {
-      if (
-        node.kind === 'file' &&
-        path.startsWith(`${directory}/`) &&
-        !path.slice(directory.length + 1).includes('/')
-      ) {
+    for (const path of this.#children.get(directory) ?? []) {
+      const node = this.#nodes.get(path);
+      if (node?.kind === 'file') {
         this.#publishFile(path, node);
       }
     }
@@ -105,11 +104,7 @@ export class Sysfs {
     if (this.#nodes.get(real)?.kind !== 'directory') {
       return -ENOTDIR;
     }
-    const prefix = real === '' ? '' : `${real}/`;
-    return [...this.#nodes.keys()]
-      .filter((p) => p !== '' && p.startsWith(prefix) && !p.slice(prefix.length).includes('/'))
-      .map((p) => p.slice(prefix.length))
-      .sort();
+    return [...(this.#children.get(real) ?? [])].map((p) => p.slice(p.lastIndexOf('/') + 1)).sort();
   }
 
   read(path: string): string | number {
@@ -161,6 +156,13 @@ export class Sysfs {
     return done;
   }
 
+  /** A node that exists and everything below it. */
+  #below(path: string): string[] {
+    const children = [...(this.#children.get(path) ?? [])];
+    const all = children.flatMap((child) => this.#below(child));
+    return this.#nodes.has(path) ? [path, ...all] : all;
+  }
+
   #normal(path: string): string {
     return path.replace(/^\/+(sys\/)?/, '').replace(/\/+$/, '');
   }
@@ -175,6 +177,9 @@ export class Sysfs {
   }
 
   #add(path: string, node: SysfsNode): void {
+    const directory = directoryOf(path);
+    const siblings = this.#children.get(directory) ?? new Set();
+    this.#children.set(directory, siblings.add(path));
     this.#nodes.set(path, node);
     this.#core.emit(SYSFS_CHANGED, 'added', path);
     if (node.kind === 'link') {
@@ -199,4 +204,8 @@ export class Sysfs {
       isWritable: attribute.store !== undefined,
     });
   }
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }

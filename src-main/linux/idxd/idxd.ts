@@ -370,6 +370,7 @@ export class Idxd {
       registers: idxd.registers,
       table: idxd.capabilities.tables.ims,
       entries: idxd.capabilities.imsEntries,
+      didChange: () => idxd.publish(),
     });
     const isWanted = idxd.ims !== null && this.#parts.core.params.idxd_mdev;
     if (!isWanted || !enableMediation(this.#parts, dev)) {

@@ -34,6 +34,8 @@ export interface ImsOptions {
   /** Place of the table in the registers. */
   readonly table: number;
   readonly entries: number;
+  /** More or fewer entries are in use. */
+  didChange?(): void;
 }
 
 const FREE: InterruptMessage = { address: 0xfee0_0000, data: 0 };
@@ -85,6 +87,7 @@ export class ImsDomain implements IrqChip {
       return irq;
     }
     this.#update(index, { irq });
+    this.#options.didChange?.();
     return irq;
   }
 
@@ -100,6 +103,7 @@ export class ImsDomain implements IrqChip {
     this.#irqs.free(irq);
     this.#slots.delete(index);
     this.#core.publish(this.#key(index), undefined);
+    this.#options.didChange?.();
   }
 
   /** IMS_AUXDATA: binds the entry to a PASID, or (null) to requests without one; `isIgnored` drops completions. */

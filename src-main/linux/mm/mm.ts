@@ -307,7 +307,8 @@ export class Mm {
     if (pages !== 0) {
       const kind = pages > 0 ? PAGES_PINNED : PAGES_UNPINNED;
       this.#core.emit(kind, this.name, Math.abs(pages), this.#lockedPages);
-      this.#core.publish(`pins/${this.name}`, { pages: this.#lockedPages });
+      const pins = this.#lockedPages === 0 ? undefined : { pages: this.#lockedPages };
+      this.#core.publish(`pins/${this.name}`, pins);
     }
     return 0;
   }

@@ -21,6 +21,8 @@ export interface ImsPlace {
   readonly registers: ImsRegisters;
   readonly table: number;
   readonly entries: number;
+  /** More or fewer entries are in use. */
+  didChange?(): void;
 }
 
 const DVSEC_CAPABILITIES = 0x14;
@@ -51,6 +53,7 @@ export function createImsDomain(
     name: dev.name,
     table: place.table,
     entries: hasIms && irqs.hasRemapping ? place.entries : 0,
+    didChange: () => place.didChange?.(),
   });
 }
 

@@ -41,7 +41,17 @@ interface Masks {
 const PLAIN: ReadonlySet<Access> = new Set(['RW', 'RWS', 'WO']);
 const CLEAR: ReadonlySet<Access> = new Set(['RW1C', 'RW1CS']);
 
+/** Many files have the same registers: what follows from a declaration alone is computed once. */
+const MASKS = new WeakMap<Register, Masks>();
+const RESET_IMAGES = new WeakMap<RegisterBlock, Uint32Array>();
+
 function masksOf(register: Register): Masks {
+  const masks = MASKS.get(register) ?? makeMasks(register);
+  MASKS.set(register, masks);
+  return masks;
+}
+
+function makeMasks(register: Register): Masks {
   const make = (select: (access: Access) => boolean): Uint32Array => {
     const mask = new Uint32Array(register.words);
     for (const field of register.fields) {
@@ -91,7 +101,13 @@ export class RegisterFile implements Snapshotable<Uint32Array> {
       this.#byName.set(register.name, register);
     }
     this.#owners = owners;
-    this.reset();
+    const image = RESET_IMAGES.get(block);
+    if (image?.length === this.#words.length) {
+      this.#words.set(image);
+    } else {
+      this.reset();
+      RESET_IMAGES.set(block, this.#words.slice());
+    }
   }
 
   /** Puts every field to its reset value. `keep` names registers or access types that survive. */

@@ -2,6 +2,7 @@
  * A virtual accelerator: one work queue of a real one, with configuration space, registers, interrupts and portals that the
  * VDCM composes around it. devices.md chapter 3, siov-stack.md chapter 3.
  */
+import type { RegisterBlock } from '../../../bits/register-block.ts';
 import { COMMANDS } from '../../../spec/dsa/commands.ts';
 import {
   type CMD,
@@ -67,6 +68,15 @@ const DISABLE_MSIX: IrqSetRequest = {
 };
 const RW = F.VFIO_REGION_INFO_FLAG_READ | F.VFIO_REGION_INFO_FLAG_WRITE;
 
+/** Every VDEV of an accelerator has the same layout. */
+const CONFIG_SPACES = new WeakMap<IdxdDevice, RegisterBlock>();
+
+function vdevConfigOf(idxd: IdxdDevice): RegisterBlock {
+  const known = CONFIG_SPACES.get(idxd) ?? vdevConfigSpace(idxd.dev);
+  CONFIG_SPACES.set(idxd, known);
+  return known;
+}
+
 export class IdxdVdev extends VirtualDevice implements CommandTarget {
   readonly idxd: IdxdDevice;
   readonly wq: IdxdWq;
@@ -99,7 +109,7 @@ export class IdxdVdev extends VirtualDevice implements CommandTarget {
       device: () => this.vfioDevice,
       onFree: (pasid) => this.#pasidFreed(pasid),
     });
-    this.config = new VirtualConfig(vdevConfigSpace(idxd.dev), {
+    this.config = new VirtualConfig(vdevConfigOf(idxd), {
       onBusMasterCleared: () => this.reportConfigurationChange(),
       onFunctionReset: () => this.startReset(true),
     });

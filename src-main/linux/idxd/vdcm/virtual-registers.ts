@@ -32,6 +32,11 @@ const REGISTERS = [
   general.SWERROR,
 ] as const;
 
+const BLOCK = defineRegisterBlock(
+  'VDEV',
+  REGISTERS.map((register) => register as unknown as Register),
+);
+
 /** Registers that a Reset Device command leaves alone. */
 const PRESERVED: ReadonlySet<string> = new Set(['CMD', 'CMDSTATUS', 'SWERROR']);
 
@@ -57,11 +62,7 @@ export class VirtualRegisters {
   constructor(capabilities: IdxdCapabilities, wq: IdxdWq, hooks: VirtualRegistersHooks) {
     this.#capabilities = capabilities;
     this.#wq = wq;
-    const block = defineRegisterBlock(
-      'VDEV',
-      REGISTERS.map((register) => register as unknown as Register),
-    );
-    this.file = new RegisterFile(block, FIXED_REGISTER_BYTES, {
+    this.file = new RegisterFile(BLOCK, FIXED_REGISTER_BYTES, {
       onDidWrite: (write) => this.#didWrite(write, hooks),
       isLocked: () => !hooks.isDisabled(),
     });
