@@ -151,7 +151,7 @@ export function guestStatus(app: VsvaApp, at = 0): number {
 }
 
 /** Host PASID behind a process of a guest. */
-export function hostPasidOf(lab: VsvaLab, { host }: VsvaGuest, app: VsvaApp): number {
+export function hostPasidOf({ host }: VsvaGuest, app: VsvaApp): number {
   const guestPasid = app.process.mm.pasid ?? -1;
   return host.pasids.all.find((pasid) => host.pasids.guestOf(pasid) === guestPasid) ?? -1;
 }

@@ -62,7 +62,6 @@ interface Binding {
 }
 
 export class GuestPasids {
-  readonly #core: Core;
   readonly #iommu: Iommu;
   readonly #ioasids: Ioasids;
   readonly #bindings: Binding[] = [];
@@ -70,7 +69,6 @@ export class GuestPasids {
   readonly #notified = new Map<IoasidSet, IoasidNotifier>();
 
   constructor(core: Core, parts: { readonly iommu: Iommu; readonly ioasids: Ioasids }) {
-    this.#core = core;
     this.#iommu = parts.iommu;
     this.#ioasids = parts.ioasids;
     exportSymbols<GuestPasids>(core, this, {

@@ -8,6 +8,7 @@ import { PAGE_REQUEST_ANSWERED } from '../../spec/events/linux.ts';
 import { PAGE_RESPONSE_CODE } from '../../spec/vtd/descriptors/page-request-descriptors.ts';
 import type { Core } from '../core/core.ts';
 import type { IommuDomain } from './domain.ts';
+import { isSecondStageMiss } from './nested-fault.ts';
 import type { FaultGroup, PageFault, PageResponseCode } from './fault-group.ts';
 
 export interface IopfPorts {
@@ -100,6 +101,11 @@ export class Iopf {
         this.#pending = this.#pending.filter((g) => g !== group);
         if (domain.iopf_handler === null) {
           group.respond(PAGE_RESPONSE_CODE.invalidRequest, 'the handler is gone');
+          return;
+        }
+        if (faults.some((fault) => isSecondStageMiss(this.#core, domain, fault.address))) {
+          this.#core.warn(`iopf of PASID ${last.pasid}: guest memory is not mapped`);
+          group.respond(PAGE_RESPONSE_CODE.invalidRequest, 'the second stage has a hole');
           return;
         }
         if (domain.iopf_handler(group) < 0) {

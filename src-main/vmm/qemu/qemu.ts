@@ -7,12 +7,13 @@
 import { invariant } from '../../bits/invariant.ts';
 import type { MemoryRegion } from '../../sim/index.ts';
 import { memoryRegions } from '../../sim/index.ts';
-import { IS_ERR, ENOSPC } from '../../linux/errno.ts';
+import { EINVAL, ENOSPC, IS_ERR } from '../../linux/errno.ts';
 import { MAP, PROT } from '../../linux/mm/mm.ts';
 import type { Process } from '../../linux/mm/process.ts';
 import type { Kvm } from '../kvm/kvm.ts';
 import { KvmVm } from '../kvm/kvm-vm.ts';
 import { createViommu } from '../viommu/create-viommu.ts';
+import { pasidTypeOf } from '../viommu/pasid-type.ts';
 import type { Viommu, ViommuOptions } from '../viommu/viommu.ts';
 import { createBackend, type RamSection, type VfioBackend } from './vfio-backend.ts';
 import { VfioPciDevice } from './vfio-pci.ts';
@@ -148,6 +149,9 @@ export class Qemu {
     if (slot === undefined) {
       return -ENOSPC;
     }
+    if (this.#mixesPasidTypes(name)) {
+      return -EINVAL;
+    }
     const opened = this.#backend.open(name);
     if (IS_ERR(opened)) {
       return opened;
@@ -200,6 +204,18 @@ export class Qemu {
       core.publish(`vm/${this.name}/device/${name}`, undefined);
     }
     this.#devices.clear();
+  }
+
+  /** With PASIDs of its own the VM can have devices of one type only. */
+  #mixesPasidTypes(name: string): boolean {
+    const { kernel } = this.#kvm;
+    const type = pasidTypeOf(kernel, name);
+    const types = this.devices.map((device) => pasidTypeOf(kernel, device.name));
+    return (
+      this.viommu !== null &&
+      type !== undefined &&
+      types.some((other) => other !== undefined && other !== type)
+    );
   }
 
   #section(region: MemoryRegion, ram: number): RamSection {

@@ -76,7 +76,6 @@ export class Viommu {
   readonly registers: RegisterFile;
   readonly shadow: PasidShadow;
   readonly faults: GuestFaults;
-  readonly #parts: ViommuParts;
   readonly #tables: GuestTables;
   readonly #queue: VirtualQueue;
   readonly #commands: VirtualCommands | null;
@@ -87,7 +86,6 @@ export class Viommu {
   constructor(parts: ViommuParts, options: ViommuOptions) {
     const { core, vm, backend } = parts;
     const encoding = options.encoding ?? 'current';
-    this.#parts = parts;
     const capability = decodeCapability(
       virtualCapability(parts.host, { hasVirtualCommands: backend.pasids !== null, encoding }),
     );

@@ -41,7 +41,9 @@ export class VirtualCommands implements PasidAllocator {
       return null;
     }
     const { registers, capability } = unit;
-    const { PAS } = registers.read(capability.followsRevision4 ? VCCAP_REG : VCCAP_REG_REV_3_0);
+    const { PAS } = capability.followsRevision4
+      ? registers.read(VCCAP_REG)
+      : registers.read(VCCAP_REG_REV_3_0);
     return PAS === 1 ? new VirtualCommands(unit) : null;
   }
 
@@ -66,14 +68,19 @@ export class VirtualCommands implements PasidAllocator {
 
   #give(CMD: number, OA: bigint): Response | number {
     const { registers, core } = this.#unit;
-    registers.write(this.#isCurrent ? VCMD_REG : VCMD_REG_REV_3_0, { CMD, OA });
+    if (this.#isCurrent) {
+      registers.write(VCMD_REG, { CMD, OA });
+    } else {
+      registers.write(VCMD_REG_REV_3_0, { CMD, OA });
+    }
     return core.poll(() => this.#response().IP === 0, core.params.poll_timeout_ns)
       ? this.#response()
       : -ETIMEDOUT;
   }
 
   #response(): Response {
-    return this.#unit.registers.read(this.#isCurrent ? VCRSP_REG : VCRSP_REG_REV_3_0);
+    const { registers } = this.#unit;
+    return this.#isCurrent ? registers.read(VCRSP_REG) : registers.read(VCRSP_REG_REV_3_0);
   }
 
   get #isCurrent(): boolean {
