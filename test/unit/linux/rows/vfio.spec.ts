@@ -14,7 +14,7 @@ import {
   EOVERFLOW,
   EPERM,
 } from '../../../../src-main/linux/errno.ts';
-import type { VfioDevice, VfioDeviceOps } from '../../../../src-main/linux/vfio/vfio-device.ts';
+import type { VfioDevice } from '../../../../src-main/linux/vfio/vfio-device.ts';
 import {
   VFIO_CONTAINER_IOCTLS as C,
   VFIO_DEVICE_IOCTLS as D,
@@ -31,50 +31,10 @@ import {
   VfioIrqInfo,
 } from '../../../../src-main/spec/vfio/vfio-structures.ts';
 import { FakeFunction } from '../../../support/fake-function.ts';
-import { bootHost, DSA_BDF, type Host, type HostOptions } from '../../../support/linux-host.ts';
+import { bootHost, DSA_BDF } from '../../../support/linux-host.ts';
 import { callbacks, createPoolDriver, poolTypes, UUID } from '../../../support/linux-mdev.ts';
 import { VfioUser } from '../../../support/linux-vfio.ts';
-
-const MSIX = { id: 0x11, at: 0x40, words: [8, 0x2000, 0, 0x3000, 0] };
-
-/** A function that vfio-pci takes. */
-function passThrough(bdf: string): FakeFunction {
-  return new FakeFunction({ bdf, device: 0x1234, capabilities: [MSIX] });
-}
-
-interface VfioHost extends Host {
-  readonly qemu: VfioUser;
-}
-
-/** A host with one function bound to vfio-pci. */
-function withPassThrough(options: HostOptions = {}, bdfs: readonly string[] = [DSA_BDF]): VfioHost {
-  const host = bootHost({ functions: bdfs.map(passThrough), ...options });
-  for (const dev of host.kernel.pci.devices) {
-    expect(host.kernel.pci.bind(dev, host.kernel.vfioPci)).toBe(0);
-  }
-  return { ...host, qemu: new VfioUser(host.kernel, 'qemu') };
-}
-
-interface EmulatedHost extends VfioHost {
-  readonly vdev: VfioDevice;
-}
-
-/** A host with one emulated mediated device. */
-function withEmulated(ops: Partial<VfioDeviceOps> = {}): EmulatedHost {
-  const host = bootHost();
-  const { kernel, dev } = host;
-  const { driver, pool } = createPoolDriver(kernel, { ops: { dma_unmap: () => {}, ...ops } });
-  kernel.mdev.mdev_register_driver(driver);
-  kernel.mdev.mdev_register_parent(dev, driver, poolTypes());
-  kernel.calls.sysfsWrite('class/mdev_bus/0000:6a:01.0/mdev_supported_types/pci-1/create', UUID[0]);
-  const vdev = pool.vdevs.get(UUID[0]);
-  if (vdev === undefined) {
-    throw new Error('No device');
-  }
-  return { ...host, qemu: new VfioUser(kernel, 'qemu'), vdev };
-}
-
-const PCI_NAME = '0000:6a:01.0';
+import { MSIX, PCI_NAME, withEmulated, withPassThrough } from '../../../support/linux-vfio-host.ts';
 
 describe('row 19: extensions', () => {
   it('are 1, 3 and 9; 4 with coherent domains; 10 without emulated groups; nothing else', () => {
@@ -138,7 +98,7 @@ describe('row 20: order of container, group and device', () => {
   });
 });
 
-describe('rows 21 and 22: regions', () => {
+describe('row 21: regions', () => {
   it('have offsets of index << 40, and errors beyond the last index', () => {
     const { qemu } = withPassThrough();
     const { device } = qemu.openByGroup(PCI_NAME);
@@ -162,8 +122,10 @@ describe('rows 21 and 22: regions', () => {
       qemu.request(device, D.VFIO_DEVICE_GET_IRQ_INFO, VfioIrqInfo, { index }).rc;
     expect([0, 1, 2, 3, 4, 5].map(irq)).toEqual([-EINVAL, -EINVAL, 0, -EINVAL, 0, -EINVAL]);
   });
+});
 
-  it('answer capability chains that do not fit with the size they need', () => {
+describe('row 22: capability chains', () => {
+  it('that do not fit are answered with the size they need', () => {
     const { qemu } = withPassThrough();
     const { container } = qemu.openByGroup(PCI_NAME);
     const short = qemu.request(container, C.VFIO_IOMMU_GET_INFO, VfioIommuType1Info, {});
