@@ -162,6 +162,17 @@ export class Commands implements Snapshotable<CommandState> {
     return isAborting && (scope === SCOPE.all || (scope === SCOPE.pasid && aborted === pasid));
   }
 
+  /** The device has halted: what a command waits for will never come. */
+  onHalted(): void {
+    const { phase } = this.#state;
+    if (phase === PHASE.draining || phase === PHASE.resetting) {
+      this.#end({
+        error: COMMAND_ERROR.halted,
+        hint: 'The device halted while the command was in progress',
+      });
+    }
+  }
+
   /** Makes the next command end with a hardware error, as a broken platform would. */
   injectHardwareFault(): void {
     this.#state = { ...this.#state, hasHardwareFault: true };

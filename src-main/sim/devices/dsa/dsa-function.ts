@@ -347,11 +347,12 @@ export class DsaFunction implements PcieFunction<DsaState>, EventTarget {
   }
 
   #halt(code: number, resetType: number): void {
-    const { registers, errors, trace, source } = this.#u;
+    const { registers, errors, commands, trace, source } = this.#u;
     trace.record(DEVICE_HALTED, source, code, resetType);
     errors.reportDevice(code);
     registers.state = DEVICE_STATE.halted;
     registers.set('GENSTS', 'resetType', resetType);
+    commands.onHalted();
     if (registers.get('GENCTRL', 'haltInterrupt') === 1) {
       this.#raiseCause('halt');
     }

@@ -452,6 +452,24 @@ describe('drain, disable, abort and reset', () => {
     expect(driver.read(0x80)).toBe(96);
   });
 
+  it.each([
+    ['a drain', COMMAND.drainAll],
+    ['a reset', COMMAND.resetDevice],
+  ])('ends %s that a halt overtakes, so that a reset can follow', (_, code) => {
+    const driver = new DsaDriver().setUp();
+    driver.submit(0, LONG_MOVE);
+    driver.startCommand(code);
+    driver.run(1_500);
+    expect(driver.commandStatus().isActive).toBe(true);
+    driver.device.injectHalt('command');
+    expect(driver.commandStatus()).toMatchObject({
+      isActive: false,
+      error: COMMAND_ERROR.halted,
+    });
+    expect(driver.command(COMMAND.resetDevice).error).toBe(0);
+    expect(driver.read(0x90)).toBe(0);
+  });
+
   it('leaves a halt with Reset Device when that is what it needs', () => {
     const driver = new DsaDriver().setUp();
     driver.submit(0, LONG_MOVE);
