@@ -9,24 +9,17 @@
  *
  * Not modelled: ARI forwarding, VF migration, page requests of virtual functions, the waiting time after VF Enable.
  */
-import type { RegisterBlock } from '../../../bits/register-block.ts';
-import { AriCapability } from '../../../spec/pcie/ari.ts';
-import { AtsCapability } from '../../../spec/pcie/ats.ts';
-import { placeCapability } from '../../../spec/pcie/capability.ts';
-import { configSpace } from '../../../spec/pcie/config-space.ts';
-import { ExpressCapability } from '../../../spec/pcie/express.ts';
-import { MsiXCapability } from '../../../spec/pcie/msi-x.ts';
 import { OPERATIONS } from '../../../spec/dsa/operations.ts';
 import type { FunctionHost, ResetKind } from '../../pcie/ports.ts';
 import type { SriovSettings } from '../sriov/sriov-settings.ts';
 import { SriovCapability, sriovPlacement } from '../sriov/sriov-capability.ts';
-import { DSA_BAR, DSA_CLASS_CODE, dsaConfigSpace } from './config-space.ts';
+import { virtualConfigSpace } from '../sriov/virtual-function.ts';
+import { DSA_CLASS_CODE, dsaConfigSpace } from './config-space.ts';
 import { settingsOf, type DsaConfig, type DsaSettings } from './config.ts';
 import { DsaFunction, type DsaFunctionOptions } from './dsa-function.ts';
 import type { DsaState } from './state.ts';
 
 const SRIOV_OFFSET = 0x280;
-const NO_ID = 0xffff;
 const DEVFN_FUNCTION_MASK = 7;
 
 /** One queue, one engine, no PASID: what the hardware sets aside for a virtual function. */
@@ -44,28 +37,6 @@ function virtualConfig(config: DsaConfig, settings: DsaSettings): DsaConfig {
     modes: 'dedicated',
     withoutOperations: OPERATIONS.filter((o) => o.isInterDomain).map((o) => o.code),
   };
-}
-
-function virtualConfigSpace(settings: DsaSettings): RegisterBlock {
-  return configSpace({
-    name: 'DSA_VF_CONFIG',
-    header: {
-      vendorId: NO_ID,
-      deviceId: NO_ID,
-      classCode: DSA_CLASS_CODE,
-      isVirtualFunction: true,
-    },
-    capabilities: [
-      placeCapability(ExpressCapability, 0x40),
-      placeCapability(MsiXCapability, 0x80, {
-        control: { SIZE: settings.msixEntries - 1 },
-        table: { BIR: DSA_BAR.registers, OFFSET: BigInt(settings.places.msixTable) },
-        pba: { BIR: DSA_BAR.registers, OFFSET: BigInt(settings.places.msixPba) },
-      }),
-      placeCapability(AriCapability, 0x100),
-      placeCapability(AtsCapability, 0x110, { capability: { GLOBAL: 1 } }),
-    ],
-  });
 }
 
 /** One virtual function. It exists for software only while VF Enable is 1. */
@@ -114,12 +85,18 @@ export class SriovDsa extends DsaFunction {
       },
     });
     const config = virtualConfig(options.config, settings);
-    const block = virtualConfigSpace(settingsOf(config));
+    const own = settingsOf(config);
+    const block = virtualConfigSpace({
+      msixEntries: own.msixEntries,
+      msixTable: own.places.msixTable,
+      msixPba: own.places.msixPba,
+      classCode: DSA_CLASS_CODE,
+    });
     this.#vfs = Array.from({ length: sriov.totalVfs }, (_, i) => {
       const name = `${options.name}-vf${i}`;
-      const own = host.portOf(port.rid + sriov.firstOffset + i * sriov.stride);
+      const ownPort = host.portOf(port.rid + sriov.firstOffset + i * sriov.stride);
       return new DsaVirtualFunction(
-        { name, config, port: own, queue, trace, configBlock: block, dataPath },
+        { name, config, port: ownPort, queue, trace, configBlock: block, dataPath },
         i + 1,
         (number, bar) => this.#capability.addressOf(number, bar),
       );

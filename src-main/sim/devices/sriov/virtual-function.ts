@@ -37,7 +37,8 @@ export interface VirtualFunctionRegisters {
   reset(): void;
 }
 
-export function virtualConfigSpace(shape: VirtualFunctionShape): RegisterBlock {
+/** Tables lie behind BAR0 of the virtual function. */
+export function virtualConfigSpace(shape: Omit<VirtualFunctionShape, 'barBytes'>): RegisterBlock {
   return configSpace({
     name: 'VF_CONFIG',
     header: {
