@@ -7,6 +7,7 @@ import { checks as composeConfigSpace } from './040-compose-config-space/checks.
 import { checks as firstFastPath } from './050-first-fast-path/checks.ts';
 import { checks as softwareMdev } from './030-software-mdev/checks.ts';
 import { checks as pasidIsolation } from './070-pasid-isolation/checks.ts';
+import { checks as vfioDance } from './060-vfio-dance/checks.ts';
 import { checks as workQueuesByHand } from './080-work-queues-by-hand/checks.ts';
 import { checks as imsAndPostedInterrupts } from './090-ims-and-posted-interrupts/checks.ts';
 
@@ -18,6 +19,7 @@ export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'first-fast-path': firstFastPath,
   'software-mdev': softwareMdev,
   'pasid-isolation': pasidIsolation,
+  'vfio-dance': vfioDance,
   'work-queues-by-hand': workQueuesByHand,
   'ims-and-posted-interrupts': imsAndPostedInterrupts,
 };
