@@ -51,7 +51,7 @@ function copy(what: string, submit: (descriptor: Uint8Array) => void): void {
     advance(50_000);
   });
   const status = read(page + 0x800, 1)[0] ?? 0;
-  console.log(`  ${what}: ${dsa_status_text(status)}, exits ${JSON.stringify(exits)}`);
+  console.log(`  ${what}: ${dsa_status_text(status)} Exits: ${JSON.stringify(exits)}`);
 }
 
 start(own);

@@ -36,7 +36,7 @@ describe('lab "Regions, sparse mmap, first fast path" in the window', () => {
       .poll(() => check('areas').textContent())
       .toContain('offset+size of its areas is 0+8192, expected 0+4096 4096+4096');
     await window.pane('Console');
-    await expect.poll(printed).toContain('exits {"EPT violation":1}');
+    await expect.poll(printed).toContain('Exits: {"EPT violation":1}');
   });
 
   it('passes with the solution', async () => {
@@ -53,8 +53,8 @@ describe('lab "Regions, sparse mmap, first fast path" in the window', () => {
     // The console keeps the lines of earlier runs.
     const lines = (await printed()) ?? '';
     const text = lines.slice(lines.lastIndexOf('dedicated queue, areas'));
-    expect(text.match(/exits \{\}/g)).toHaveLength(3);
-    expect(text.match(/exits \{"EPT violation":1\}/g)).toHaveLength(1);
+    expect(text.match(/Exits: \{\}/g)).toHaveLength(3);
+    expect(text.match(/Exits: \{"EPT violation":1\}/g)).toHaveLength(1);
     const ept = await window.view('ept');
     await expect.poll(() => ept.textContent()).toContain('BAR2');
   });
