@@ -27,7 +27,7 @@ import {
 export const RID = 0x0318;
 export const PASID = 5;
 export const RID_PASID = 9;
-export const DID = 7;
+const DID = 7;
 export const IOVA = 0x7f00_0020_1000n;
 /** Where the page is in memory. */
 export const OUTPUT = BigInt(HIGH_RAM_BASE) + 0x5000n;
