@@ -250,7 +250,7 @@ export class KvmVcpu implements ScheduledVcpu {
       secondaryControls: SecondaryControls.encode({
         ENABLE_EPT: 1,
         VIRTUAL_INTERRUPT_DELIVERY: 1,
-        PASID_TRANSLATION: 1,
+        PASID_TRANSLATION: Number(this.#core.defends('pasid-translation')),
       })[0] as number,
       exitControls: ExitControls.encode({ ACKNOWLEDGE_INTERRUPT: 1 })[0] as number,
       eptPointer: options.eptPointer,

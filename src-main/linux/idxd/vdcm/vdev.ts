@@ -319,9 +319,9 @@ export class IdxdVdev extends VirtualDevice implements CommandTarget {
     this.publish();
   }
 
+  /** A mapped portal of a shared queue takes descriptors whatever the virtual queue says, so its PASIDs are drained always. */
   #stop(way: 'drain' | 'abort'): void {
-    const isRunning = this.bar0.wq.isEnabled || (this.wq.isDedicated && this.wq.isEnabled);
-    if (isRunning) {
+    if (this.bar0.wq.isEnabled || this.wq.isEnabled) {
       stopQueue(this, this.wq.isDedicated ? way : 'drain');
     }
   }
