@@ -114,11 +114,12 @@ export const EVENT_STORIES: readonly EventStory[] = [
     },
   },
   {
-    title: 'registers refuse what this unit does by the queue',
-    kinds: ['iommu.register-invalidation.refused'],
+    title: 'registers refuse what this unit does by the queue, and short accesses',
+    kinds: ['iommu.register-invalidation.refused', 'iommu.register.access-refused'],
     tell: () => {
       const { bench } = unitOf();
       bench.write('CCMD_REG', 0xa000_0000_0000_0000n);
+      bench.unit.write(0x34, 2, 1n);
       return bench.trace;
     },
   },

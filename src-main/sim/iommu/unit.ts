@@ -12,6 +12,7 @@ import {
   CACHES_FLUSHED,
   ENTRY_READ,
   PROTECTED_ACCESS_BLOCKED,
+  REGISTER_ACCESS_REFUSED,
   REGISTER_INVALIDATION_REFUSED,
   REGISTER_WRITTEN,
   REQUEST_BLOCKED,
@@ -61,6 +62,9 @@ const RTADDR_TTM = pieceOf(RTADDR_REG, 'TTM');
 const RTADDR_SSIRWE = pieceMask(RTADDR_REG, 'SSIRWE');
 const IRTA_S = pieceOf(IRTA_REG, 'S');
 const IRTA_EIME = pieceMask(IRTA_REG, 'EIME');
+
+/** Bytes. */
+const SMALLEST_ACCESS = 4;
 
 const STAGE_NUMBERS: Readonly<Record<WalkStage, number>> = {
   root: 0,
@@ -278,11 +282,24 @@ export class RemappingUnit implements Snapshotable<UnitState> {
   }
 
   read(offset: number, bytes: 1 | 2 | 4 | 8): bigint {
-    return this.registers.read(offset, bytes);
+    return this.#isRefused(offset, bytes)
+      ? (1n << BigInt(bytes * 8)) - 1n
+      : this.registers.read(offset, bytes);
   }
 
   write(offset: number, bytes: 1 | 2 | 4 | 8, value: bigint): void {
-    this.registers.write(offset, bytes, value);
+    if (!this.#isRefused(offset, bytes)) {
+      this.registers.write(offset, bytes, value);
+    }
+  }
+
+  /** Accesses are of 32 or 64 bits and aligned (section 11.3). */
+  #isRefused(offset: number, bytes: number): boolean {
+    if (bytes >= SMALLEST_ACCESS && offset % bytes === 0) {
+      return false;
+    }
+    this.#trace.record(REGISTER_ACCESS_REFUSED, this.#source, offset, bytes);
+    return true;
   }
 
   snapshot(): UnitState {

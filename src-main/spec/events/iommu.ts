@@ -111,6 +111,17 @@ export const REGISTER_WRITTEN = defineEvent('iommu.register.written', {
   template: '{register}: {before} → {after}',
 });
 
+export const REGISTER_ACCESS_REFUSED = defineEvent('iommu.register.access-refused', {
+  level: 'guest-error',
+  title: 'Register access refused',
+  meaning:
+    'Registers take aligned accesses of 32 or 64 bits: other reads give all ones, other writes are dropped.',
+  source: vtd('11.3'),
+  fields: { offset: ['hex', 'Offset'], bytes: ['number', 'Bytes'] },
+  template: 'An access of {bytes} bytes at offset {offset} was refused',
+  mark: 'warning',
+});
+
 export const ROOT_LATCHED = defineEvent('iommu.root-table.latched', {
   title: 'Root table pointer latched',
   meaning: 'SRTP made the unit take over address and mode of RTADDR_REG.',

@@ -103,6 +103,18 @@ describe('register accesses', () => {
   });
 
   it.each([
+    ['one byte', 0x34, 1],
+    ['two bytes', 0x34, 2],
+    ['eight bytes that are not aligned', 0x34, 8],
+    ['four bytes that are not aligned', 0x3a, 4],
+  ] as const)('of %s are refused', (_name, offset, bytes) => {
+    const bench = new IommuBench();
+    bench.unit.write(offset, bytes, 0x0102_0304n & ((1n << BigInt(bytes * 8)) - 1n));
+    expect(bench.unit.read(offset, bytes)).toBe((1n << BigInt(bytes * 8)) - 1n);
+    expect([bench.read('FECTL_REG'), bench.read('FEDATA_REG')]).toEqual([0x8000_0000n, 0n]);
+  });
+
+  it.each([
     ['page requests', 'PRS', 0xd0],
     ['virtual commands', 'VCS', 0xe00],
     ['protected memory', 'PLMR', 0x68],
