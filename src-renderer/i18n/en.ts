@@ -198,6 +198,7 @@ export const en = {
     ofThisLab: 'of this lab',
     default: 'Overview',
     'first-vdev': 'First VDEV',
+    'vdev-config': 'VDEV configuration',
     'config-space': 'Configuration space',
     mdev: 'Mediated devices',
     vfio: 'VFIO',

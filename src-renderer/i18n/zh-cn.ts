@@ -197,6 +197,7 @@ export const zhCN: MessageSchema = {
     ofThisLab: '本实验',
     default: '总览',
     'first-vdev': '第一个 VDEV',
+    'vdev-config': 'VDEV 配置',
     'config-space': '配置空间',
     mdev: '中介设备（mdev）',
     vfio: 'VFIO',

@@ -28,6 +28,11 @@ export const PRESETS = {
     lower: ['topology', 'counters'],
     tool: 'console',
   },
+  'vdev-config': {
+    upper: ['vdev', 'topology'],
+    lower: ['counters', 'ept'],
+    tool: 'trace',
+  },
   mdev: { upper: ['sysfs', 'topology'], lower: ['vdev', 'counters'], tool: 'console' },
   vfio: { upper: ['vfio', 'vdev'], lower: ['ept', 'domains'], tool: 'trace' },
   'fast-path': {
