@@ -5,7 +5,8 @@
  * Functions are root complex integrated endpoints: each has its own upstream port, and access control keeps them from
  * reaching each other. The Requester ID is the fabric's, so that a function cannot forge it.
  *
- * Not modelled: link training, flow control, switches, ordering between traffic classes.
+ * Not modelled: link training, flow control, switches, ordering between traffic classes, malformed packets (a translation
+ * request asks for one page, so it cannot have a wrong length or byte enables; VT-d section 4.1).
  */
 import { numberOf } from '../../bits/u64.ts';
 import { MEMORY_WRITTEN_BY_DEVICE, PEER_ACCESS_REFUSED } from '../../spec/events/platform.ts';
