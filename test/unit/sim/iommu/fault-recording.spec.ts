@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { FAULT_LOST, FAULT_RECORDED } from '../../../../src-main/spec/events/iommu.ts';
 import { FRCD_REG } from '../../../../src-main/spec/vtd/registers/fault.ts';
 import { TTM } from '../../../../src-main/spec/vtd/registers/global-command.ts';
+import { remappableMessage } from '../../../../src-main/spec/vtd/interrupt-message.ts';
 import { ACCESS } from '../../../../src-main/sim/iommu/first-stage-walk.ts';
 import { IommuBench } from '../../../support/iommu-bench.ts';
 import { TranslatingUnit } from '../../../support/iommu-setup.ts';
@@ -245,6 +246,49 @@ describe('requests without PASID to the interrupt range', () => {
       isUntranslatedOnly: false,
     });
     expect(unit.bench.records()).toEqual([]);
+  });
+});
+
+describe('records as printed in the specification', () => {
+  const raw = (bench: IommuBench): readonly string[] => {
+    const { faultRecordOffset } = bench.unit.limits.capability;
+    return [0, 8].map((at) =>
+      bench.unit
+        .read(faultRecordOffset + at, 8)
+        .toString(16)
+        .padStart(16, '0'),
+    );
+  };
+
+  it.each([
+    [
+      'first-stage entry not present, read',
+      { walk: 'first', firstStageLeaf: 2n },
+      'UP',
+      {},
+      'c000057180000318',
+    ],
+    [
+      'no write permission',
+      { secondStageLeaf: 1n },
+      'UP',
+      { kind: ACCESS.write },
+      '8000058580000318',
+    ],
+    ['page requests not enabled', { context: { PRE: 0 } }, 'P', {}, '8000054790000318'],
+  ] as const)('%s', (_name, setup, requestClass, request, high) => {
+    const unit = new TranslatingUnit(setup);
+    unit.request(requestClass, request);
+    expect(raw(unit.bench)).toEqual(['00007f0000201000', high]);
+  });
+
+  it('interrupt entry not present', () => {
+    const bench = new IommuBench();
+    bench.setInterruptTable(0x20_0000, 7, true);
+    bench.command('IRE');
+    const { address, data } = remappableMessage(0x20);
+    bench.unit.interrupt(0x0318, 0, address, data);
+    expect(raw(bench)).toEqual(['0020000000000000', '8000002200000318']);
   });
 });
 
