@@ -10,7 +10,7 @@ const Offset = v.pipe(
 );
 
 const PlainCapability = v.strictObject({
-  kind: v.picklist(['aer', 'acs', 'ari', 'ats', 'pasid', 'pri', 'dvsec']),
+  kind: v.picklist(['aer', 'acs', 'ari', 'ats', 'pasid', 'pri', 'dvsec', 'sdi']),
   offset: Offset,
   pasidWidth: v.optional(
     v.pipe(Count, v.minValue(1, 'Expected at least 1'), v.maxValue(20, 'Expected at most 20')),
@@ -19,6 +19,9 @@ const PlainCapability = v.strictObject({
   id: v.optional(hexNumber(0xffff)),
   pageSizes: v.optional(hexNumber(0xffff_ffff)),
   hasIms: v.optional(v.boolean()),
+  total: v.optional(Count),
+  firstOffset: v.optional(Count),
+  stride: v.optional(Count),
 });
 
 const Plain = v.strictObject({

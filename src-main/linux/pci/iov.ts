@@ -12,6 +12,7 @@ import type { PciConfig } from './pci-config.ts';
 import type { PciDev, PciResource } from './pci-dev.ts';
 import { PCI_REGS as R } from './pci-regs.ts';
 import type { Pci, PciDriver } from './pci.ts';
+import { PciSdi } from './sdi.ts';
 
 const ENABLE_DELAY_NS = 100_000_000;
 const DISABLE_DELAY_NS = 1_000_000_000;
@@ -38,6 +39,8 @@ interface IovState {
 }
 
 export class PciIov {
+  /** What Scalable IOV has in place of virtual functions since its second revision. */
+  readonly sdi: PciSdi;
   readonly #core: Core;
   readonly #sysfs: Sysfs;
   readonly #pci: Pci;
@@ -50,6 +53,7 @@ export class PciIov {
     this.#sysfs = sysfs;
     this.#pci = pci;
     this.#config = pci.config;
+    this.sdi = new PciSdi(core, pci);
     pci.observe({
       added: (dev) => this.#added(dev),
       removed: (dev) => this.#states.delete(dev),

@@ -24,6 +24,7 @@ export const EXTENDED_CAPABILITY_ID = {
   latencyToleranceReporting: 0x0018,
   pasid: 0x001b,
   designatedVendorSpecific: 0x0023,
+  scalableDeviceInterfaces: 0x0038,
 } as const;
 
 export const FIRST_EXTENDED_OFFSET = 0x100;

@@ -14,6 +14,7 @@ import { configSpace } from '../../../spec/pcie/config-space.ts';
 import { ExpressCapability } from '../../../spec/pcie/express.ts';
 import { PageRequestCapability } from '../../../spec/pcie/page-request.ts';
 import { PasidCapability } from '../../../spec/pcie/pasid.ts';
+import { SdiCapability } from '../../../spec/pcie/scalable-device-interface.ts';
 import type { Trace } from '../../core/trace.ts';
 import { ConfigSpace } from '../../pcie/config-space.ts';
 import type {
@@ -27,7 +28,7 @@ import type {
 
 /** One extended capability of the list, in list order. The first lies at 100h. */
 export interface PlainCapability {
-  readonly kind: 'aer' | 'acs' | 'ari' | 'ats' | 'pasid' | 'pri' | 'dvsec';
+  readonly kind: 'aer' | 'acs' | 'ari' | 'ats' | 'pasid' | 'pri' | 'dvsec' | 'sdi';
   readonly offset: number;
   /** PASID: log2 of the number of PASIDs. */
   readonly pasidWidth?: number;
@@ -37,6 +38,10 @@ export interface PlainCapability {
   /** Scalable IOV DVSEC: bit n, pages of 2^(n+12) bytes. */
   readonly pageSizes?: number;
   readonly hasIms?: boolean;
+  /** Scalable device interfaces: how many, and where their Requester IDs lie. */
+  readonly total?: number;
+  readonly firstOffset?: number;
+  readonly stride?: number;
 }
 
 export interface PlainFunctionConfig {
@@ -63,6 +68,17 @@ function placementOf(c: PlainCapability, index: number): CapabilityPlacement {
       return placeCapability(AtsCapability, c.offset, {}, options);
     case 'pri':
       return placeCapability(PageRequestCapability, c.offset, {}, options);
+    case 'sdi':
+      return placeCapability(
+        SdiCapability,
+        c.offset,
+        {
+          total: { VALUE: c.total ?? 0 },
+          firstOffset: { VALUE: c.firstOffset ?? 0 },
+          stride: { VALUE: c.stride ?? 0 },
+        } as never,
+        options,
+      );
     case 'pasid':
       return placeCapability(
         PasidCapability,
