@@ -50,8 +50,14 @@ export class VirtualMachines {
       `VM ${name}`,
     );
     this.#kvm ??= new Kvm(this.kernel);
-    const { memoryBytes, cpus } = config;
-    const vm = new Vm(this.#kvm, { name, memoryBytes, vcpus: cpus, ...options });
+    const { memoryBytes, cpus, viommu } = config;
+    const vm = new Vm(this.#kvm, {
+      name,
+      memoryBytes,
+      vcpus: cpus,
+      ...(viommu === true ? { viommu: {} } : {}),
+      ...options,
+    });
     this.#running.set(name, vm);
     return vm;
   }

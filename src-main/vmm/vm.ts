@@ -82,11 +82,18 @@ export class Vm {
 
   shutdown(): void {
     this.qemu.shutdown();
-    this.#guest = null;
+    this.#forgetGuest();
   }
 
   kill(): void {
     this.qemu.kill();
+    this.#forgetGuest();
+  }
+
+  /** What the guest's kernel showed goes with it. */
+  #forgetGuest(): void {
+    const core = this.#guest?.core;
+    core?.publishedKeys('').forEach((key) => core.publish(key, undefined));
     this.#guest = null;
   }
 }

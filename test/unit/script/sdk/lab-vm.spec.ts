@@ -145,7 +145,7 @@ report('hosts', [...new Set(hosts)].join());
   });
 
   it('ends a VM in order or by a kill, and the device is free again', () => {
-    const reports = reportsOf(
+    const run = runScript(
       `${GUEST}
 boot(vm);
 report('found', find_vm('vm0') === vm);
@@ -162,6 +162,9 @@ report('keys', state_keys('vm/').length);
 `,
       vdevMachine(),
     );
+    const { machine, outcome, reports } = run;
+    expect(outcome).toEqual({ kind: 'finished' });
+    expect(machine.software.entries('guest/')).toEqual([]);
     expect(reports).toMatchObject({
       found: true,
       gone: true,
@@ -170,6 +173,24 @@ report('keys', state_keys('vm/').length);
       keys: 0,
     });
     expect(Number(reports['busy'])).toBeLessThan(0);
+  });
+
+  it('gives a VM the vIOMMU that its configuration asks for', () => {
+    const script = `${IMPORTS}${CREATE_VDEV}${PLUG_VDEV}
+import { state } from 'lab/oracle';
+boot(vm, { modules: ['idxd'] });
+run_in(vm, () => {
+  report('unit', (state('iommu/unit/dmar0') as { mode: string } | null)?.mode ?? 'none');
+  report('pasid', idxd_from_pci(pci_devices()[0]!)!.system_pasid > 0);
+});
+`;
+    const { vms = [], ...machine } = vdevMachine();
+    const withUnit = vms.map((vm) => ({ ...vm, viommu: true }));
+    expect(reportsOf(script, { ...machine, vms })).toEqual({ unit: 'none', pasid: false });
+    expect(reportsOf(script, { ...machine, vms: withUnit })).toEqual({
+      unit: 'scalable',
+      pasid: true,
+    });
   });
 
   it('translates PASIDs of a guest, on request or when one is missed', () => {

@@ -21,7 +21,7 @@ import { readl, writel } from 'asm/io';
 import { movdir64b } from 'asm/enqcmd';
 import { dsa_hw_desc, DSA_OPCODE_NOOP, IDXD_OP_FLAG_RCI } from 'uapi/idxd';
 import { alloc_pages, advance } from 'hw';
-import { report, state_keys } from 'lab/oracle';
+import { report, state, state_keys } from 'lab/oracle';
 ${CREATE_VDEV}
 `;
 
@@ -71,6 +71,7 @@ report('vdev', dev!.uuid + ' ' + dev!.state + ' ' + dev!.is_open + ' ' + dev!.wq
 report('pasid', dev!.default_pasid > 0 && vdev_translate_pasid(dev!, 0) === dev!.default_pasid);
 report('foreign', vdev_translate_pasid(dev!, 99));
 report('seen', [...seen].sort().join());
+report('shown', (state('vdev/${VDEV_UUID}') as { config: string }).config.slice(0, 8));
 `,
       vdevMachine(profile),
     );
@@ -80,6 +81,7 @@ report('seen', [...seen].sort().join());
       vdev: `${VDEV_UUID} disabled true wq0.0`,
       pasid: true,
       foreign: -22,
+      shown: '86803412',
       seen: 'cfg_read,cfg_write,get_region_info,mmap 2 0 true,reset,set_irqs 2,set_irqs 4,wq_enable',
     });
   });
