@@ -27,7 +27,7 @@ import type { Locale } from '../labs-engine/package/locale.ts';
 import { LabRun } from '../labs-engine/run/lab-run.ts';
 import { planLabRun } from '../labs-engine/run/run-plan.ts';
 import { readRecord } from '../sim/index.ts';
-import type { RunControl } from './ports.ts';
+import type { CryptoPort, RunControl } from './ports.ts';
 import { Timeline } from './timeline/timeline.ts';
 import { recordViewOf } from './timeline/trace-query.ts';
 import { why } from './timeline/why.ts';
@@ -55,6 +55,7 @@ export interface ControllerOptions {
   readonly nextLabId: string | null;
   readonly workspace: Workspace;
   readonly engine: ScriptEngine;
+  readonly crypto: CryptoPort | undefined;
   readonly control: RunControl;
   readonly nowMs: () => number;
   readonly events: ControllerEvents;
@@ -273,6 +274,7 @@ export class LabController {
     return new LabRun({
       plan: planLabRun(this.lab, { seed: this.#o.seed, profile: this.#o.profile, texts }),
       engine: this.#o.engine,
+      ...(this.#o.crypto === undefined ? {} : { crypto: this.#o.crypto }),
       breakpoints: this.#breakpoints,
       ...(mode === 'step' ? { pauseAtStatement: 1 } : {}),
       ports: {

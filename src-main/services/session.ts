@@ -24,7 +24,7 @@ import type { LabPackage } from '../labs-engine/package/lab-package.ts';
 import { locateLocale } from '../labs-engine/package/locale.ts';
 import { createScriptEngine, type LoadWasm } from '../script/script-runner.ts';
 import { LabController, starterOf } from './lab-controller.ts';
-import type { LabSource, RunControl, Storage, WallClock } from './ports.ts';
+import type { CryptoPort, LabSource, RunControl, Storage, WallClock } from './ports.ts';
 import { Progress } from './progress.ts';
 import { VIEW_PARAM_NAMES } from './view-vocabulary.ts';
 import { translateView } from './views/translate-view.ts';
@@ -38,6 +38,8 @@ export interface SessionOptions {
   readonly emit: <N extends EventName<LabApi>>(event: N, data: EventData<LabApi, N>) => void;
   readonly version: string;
   readonly loadSandbox: LoadWasm;
+  /** Without it devices refuse requests for cryptography and compression. */
+  readonly crypto?: CryptoPort;
 }
 
 export interface Session {
@@ -232,6 +234,7 @@ class LabSession implements Session {
       nextLabId: packages[packages.indexOf(lab) + 1]?.id ?? null,
       workspace: this.#workspace,
       engine: this.#engine,
+      crypto: this.#o.crypto,
       control: this.#o.control,
       nowMs: () => this.#o.clock.nowMs(),
       events: {

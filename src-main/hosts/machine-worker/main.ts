@@ -4,6 +4,7 @@ import { workerData } from 'node:worker_threads';
 import type { LabApi } from '../../protocol/lab-api.ts';
 import { labApi } from '../../protocol/lab-api.ts';
 import { createSession } from '../../services/session.ts';
+import { nodeCrypto } from '../crypto/node-crypto.ts';
 import { createLabFiles } from '../labs/lab-files.ts';
 import type { MachineWorkerData } from '../machine/machine-link.ts';
 import { createFileStorage } from '../storage/file-storage.ts';
@@ -20,5 +21,6 @@ serveMachine<LabApi>(data, labApi, ({ control, emit }) =>
     emit,
     version: data.version,
     loadSandbox: () => Uint8Array.from(readFileSync(data.sandboxModule)),
+    crypto: nodeCrypto,
   }),
 );

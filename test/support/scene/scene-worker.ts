@@ -15,6 +15,7 @@ registerHooks({
   },
 });
 
+const { nodeCrypto } = await import('../../../src-main/hosts/crypto/node-crypto.ts');
 const { createFileStorage } = await import('../../../src-main/hosts/storage/file-storage.ts');
 const { serveMachine } = await import('../../../src-main/hosts/machine-worker/serve-machine.ts');
 const { labApi } = await import('../../../src-main/protocol/lab-api.ts');
@@ -33,5 +34,6 @@ serveMachine<LabApi>(data, labApi, ({ control, emit }) =>
     emit,
     version: data.version,
     loadSandbox: () => Uint8Array.from(readFileSync(data.sandboxModule)),
+    crypto: nodeCrypto,
   }),
 );
