@@ -175,7 +175,7 @@ describe('devices', () => {
   it('counts what happened', async () => {
     const pane = await window.view('counters');
     await expect.poll(() => pane.innerText()).toMatch(/Translation faults/i);
-    const requests = pane.locator('dl > div', { hasText: /^Page requests(?! invalid)/ });
+    const requests = pane.locator('dl > div', { hasText: /^Page requests(?! invalid)/ }).first();
     expect(await requests.locator('dd').innerText()).toMatch(/3$/);
   });
 });
@@ -250,8 +250,9 @@ describe('software', () => {
   it('draws tenants, queues and their wires, and the same as a table', async () => {
     const pane = await window.view('topology');
     await pane.locator('.box').first().waitFor();
-    const wires = await pane.locator('.wire text').allTextContents();
-    expect(wires.filter((text) => text.trim() === 'portal').length).toBe(4);
+    expect(await pane.locator('.wire[data-label="portal"]').count()).toBe(4);
+    await pane.locator('.face[data-box^="mdev/"]', { hasText: '000002' }).focus();
+    await expect.poll(() => pane.locator('.wire.is-strong text').allTextContents()).toHaveLength(1);
     await pane.getByRole('radio', { name: 'Table' }).click();
     const rows = await window.rows('topology');
     expect(rows.find((row) => row[1] === 'vm0')?.[0]).toBe('VM');

@@ -47,7 +47,7 @@ function listTable(all: readonly VdevFact[], chosen: VdevFact): TableSection {
     kind: 'table',
     id: 'vdevs',
     columns: [
-      { id: 'uuid', title: 'UUID', isMono: true },
+      { id: 'uuid', title: 'VDEV', isMono: true },
       { id: 'type', title: 'Type', isMono: true },
       { id: 'queue', title: 'ADI', isMono: true, help: 'The queue of the device behind it' },
       {
@@ -74,7 +74,8 @@ function listTable(all: readonly VdevFact[], chosen: VdevFact): TableSection {
         },
         cells: [
           {
-            text: fact.uuid,
+            text: fact.label,
+            help: fact.uuid,
             link: { view: 'vdev', params: { filter: fact.uuid }, label: 'Show this VDEV' },
           },
           text(fact.mdev, 'type') ?? '',

@@ -1,9 +1,10 @@
 /**
  * Places the machine the way work goes through it: tenants above submit to the queues of devices, whose DMA goes on down
- * through root ports and IOMMU to memory. What belongs inside something is drawn inside it. Pure geometry, no DOM.
+ * through root ports and IOMMU to memory. What belongs inside something is drawn inside it. Geometry alone: nothing is drawn here.
  */
 import type { TopologyNode, TopologySection } from '../../../src-main/protocol/views.ts';
 import { TONE_ICONS } from '../tones.ts';
+import { textWidth } from './text-width.ts';
 
 export interface Box {
   readonly node: TopologyNode;
@@ -60,8 +61,9 @@ const RANK: Readonly<Record<TopologyNode['kind'], number>> = {
   cpu: 5,
 };
 
-const TITLE_PX = 7.1;
-const SUBTITLE_PX = 6.4;
+/** Texts are measured at the size of table cells; titles are a little heavier, subtitles smaller. */
+const TITLE_SCALE = 1.06;
+const SUBTITLE_SCALE = 0.93;
 const SIDE_PX = 40;
 const LINK_PX = 16;
 const MARK_PX = 18;
@@ -73,12 +75,14 @@ const PAD = 8;
 const GAP = 10;
 const RANK_GAP = 46;
 const LANE_GAP = 7;
+/** Boxes whose left edges are this near stand below each other. */
+const BESIDE_PX = 8;
+const BESIDE_SHARE = 0.2;
 /** More columns inside a box make it wide; fewer make it tall. */
 const MAX_COLUMNS = 4;
 
-function linesOf(text: string | undefined, charPx: number, widthPx: number): number {
-  if (text === undefined || text === '') return 0;
-  return Math.max(1, Math.ceil((text.length * charPx) / widthPx));
+function linesOf(textPx: number, widthPx: number): number {
+  return Math.ceil(textPx / widthPx);
 }
 
 /** Room beside the title: icon, the link's arrow, and marks. */
@@ -94,15 +98,14 @@ function titleSidePx(node: TopologyNode): number {
 
 function leafSize(node: TopologyNode): Size {
   const titleSide = titleSidePx(node);
-  const longest = Math.max(
-    node.title.length * TITLE_PX + titleSide,
-    (node.subtitle?.length ?? 0) * SUBTITLE_PX + SIDE_PX,
-  );
+  const titlePx = textWidth(node.title, false) * TITLE_SCALE;
+  const subtitlePx = textWidth(node.subtitle ?? '', false) * SUBTITLE_SCALE;
+  const longest = Math.max(titlePx + titleSide, subtitlePx + SIDE_PX);
   const width = Math.ceil(Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, longest)));
   const height =
     PAD +
-    linesOf(node.title, TITLE_PX, width - titleSide) * TITLE_LINE +
-    linesOf(node.subtitle, SUBTITLE_PX, width - SIDE_PX) * SUBTITLE_LINE;
+    linesOf(titlePx, width - titleSide) * TITLE_LINE +
+    linesOf(subtitlePx, width - SIDE_PX) * SUBTITLE_LINE;
   return { width, height };
 }
 
@@ -302,6 +305,20 @@ interface Pair {
   readonly end: End;
 }
 
+/** A wire that passes a box on its way into the next row comes in beside the wire of that box. */
+function besideOthers({ box, side }: End, port: Port, boxes: readonly Box[]): Port {
+  const isBehind = boxes.some(
+    (other) =>
+      other !== box &&
+      other.depth === box.depth &&
+      other.node.parent === box.node.parent &&
+      box.depth > 0 &&
+      other.y < box.y &&
+      Math.abs(other.x - box.x) < BESIDE_PX,
+  );
+  return isBehind && side === 'top' ? { side, at: Math.min(0.95, port.at + BESIDE_SHARE) } : port;
+}
+
 /** The outermost box around each. */
 function topsOf(boxes: readonly Box[]): ReadonlyMap<string, Box> {
   const byId = new Map(boxes.map((box) => [box.node.id, box]));
@@ -327,7 +344,8 @@ function routeWires(edges: TopologySection['edges'], boxes: readonly Box[]): rea
       },
     ];
   });
-  const ports = portsOf(pairs.flatMap(({ start, end }) => [start, end]));
+  const spread = portsOf(pairs.flatMap(({ start, end }) => [start, end]));
+  const ports = new Map([...spread].map(([end, port]) => [end, besideOthers(end, port, boxes)]));
   const tops = topsOf(boxes);
   const lanes = lanesOf(pairs, tops);
   return pairs.flatMap((pair): Wire[] => {

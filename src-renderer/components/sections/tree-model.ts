@@ -53,7 +53,7 @@ export function findPath(
 }
 
 /** A tree that opens to more rows than this hides more than it shows. */
-const MAX_OPEN_ROWS = 24;
+const MAX_OPEN_ROWS = 40;
 
 /**
  * What is open until the learner opens or closes something: level after level as long as the tree stays short. A chain

@@ -1,5 +1,6 @@
 /** What a person sees of the scene: the window of the lab that plays it, and rows of its panes. */
 import type { Locator } from 'playwright-core';
+import { expect } from 'vitest';
 import type { ViewId } from '../../../src-main/protocol/views.ts';
 import { LabWindow } from '../lab-window.ts';
 import { SCENE_LAB } from './scene-lab.ts';
@@ -40,11 +41,21 @@ export class SceneWindow extends LabWindow {
     return item.first().locator('.detail');
   }
 
-  /** Opens one node after another in a tree; answers what the last one shows. */
+  /** Opens one node after another, each below the one before, in a tree; answers what the last one shows. */
   async openNodes(view: ViewId, ...titles: readonly RegExp[]): Promise<Locator> {
     const pane = await this.view(view);
+    const items = pane.getByRole('treeitem');
+    let at = -1;
     for (const title of titles) {
-      const node = pane.getByRole('treeitem').filter({ hasText: title }).first();
+      const after = at;
+      await expect
+        .poll(async () => {
+          const texts = await items.allTextContents();
+          at = texts.findIndex((text, index) => index > after && title.test(text));
+          return at;
+        })
+        .toBeGreaterThanOrEqual(0);
+      const node = items.nth(at);
       await node.click();
       if ((await node.getAttribute('aria-expanded')) === 'false') {
         await this.page.keyboard.press('ArrowRight');
