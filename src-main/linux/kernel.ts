@@ -42,7 +42,7 @@
  * PASID entry), `sva-invalidate` (munmap), `portal-offset-check`, `portal-area-check` (VDEV mmap), `mm-check`, `dont-copy`,
  * `dwq-exclusive`, `rawio-check` (native queues), `gpasid-ownership` (VDCM translation), `ims-pasid` (interrupt entries),
  * `drain-before-free` (VDEV close), `reset-on-close` (VDEV remanence), `swq-drain-by-pasid` (VDEV reset on a shared queue),
- * `mmio-size-check` (VDEV registers).
+ * `mmio-size-check` (VDEV registers), `pasid-translation` (ENQCMD of guests, in KVM).
  */
 import { Core, type KernelOptions } from './core/core.ts';
 import { EAGAIN, ENOENT } from './errno.ts';
@@ -135,7 +135,7 @@ export class Kernel {
     this.pci = new Pci(core, this.sysfs);
     this.iov = new PciIov(core, this.sysfs, this.pci);
     this.io = new Io(core);
-    this.msix = new Msix(core, this.pci.config, this.irqs);
+    this.msix = new Msix(core, this.pci, this.irqs);
     this.pasids = new PasidPool(core);
     this.iommu = new Iommu({
       core,

@@ -64,6 +64,8 @@ export class Iommu {
   readonly #parts: IommuParts;
   readonly #groups = new Map<Device, IommuGroup>();
   readonly owners = new DmaOwnership(this);
+  /** Functions in the middle of a reset: nothing is attached to them meanwhile. */
+  readonly #resetting = new Set<Device>();
 
   constructor(parts: IommuParts) {
     this.#core = parts.core;
@@ -75,6 +77,8 @@ export class Iommu {
       willBind: (dev, driver) =>
         driver.driver_managed_dma === true ? 0 : this.owners.useDefaultDomain(dev),
       didUnbind: (dev) => this.owners.unuseDefaultDomain(dev),
+      willReset: (dev) => void this.#resetting.add(dev),
+      didReset: (dev) => void this.#resetting.delete(dev),
     });
     exportSymbols<Iommu>(parts.core, this, {
       calls: [
@@ -260,8 +264,8 @@ export class Iommu {
     if (group.devices.length !== 1) {
       return -EINVAL;
     }
-    const isBusy = group.domain !== group.default_domain && group.domain !== null;
-    return isBusy ? -EBUSY : this.setGroupDomain(group, domain);
+    const isTaken = group.domain !== group.default_domain && group.domain !== null;
+    return isTaken || this.#resetting.has(dev) ? -EBUSY : this.setGroupDomain(group, domain);
   }
 
   iommu_detach_device(domain: IommuDomain, dev: Device): void {
@@ -444,7 +448,10 @@ export class Iommu {
     if (!this.driver.unit.hasPasids) {
       return -EOPNOTSUPP;
     }
-    return pasid === IOMMU_NO_PASID || pasid >= this.maxPasids(dev) ? -EINVAL : 0;
+    if (pasid === IOMMU_NO_PASID || pasid >= this.maxPasids(dev)) {
+      return -EINVAL;
+    }
+    return this.#resetting.has(dev) ? -EBUSY : 0;
   }
 
   #changeMembers(

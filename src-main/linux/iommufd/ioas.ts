@@ -42,6 +42,7 @@ export interface IovaSpan {
 }
 
 const MAX_UNMAP_ROUNDS = 100;
+const TWO_64 = 2 ** 64;
 const LAST_IOVA = 2 ** 48 - 1;
 
 export class Ioas {
@@ -102,7 +103,7 @@ export class Ioas {
     if (iova !== undefined && iova % PAGE_BYTES !== 0) {
       return -EINVAL;
     }
-    if (vaddr + bytes > Number.MAX_SAFE_INTEGER || (iova ?? 0) + bytes > Number.MAX_SAFE_INTEGER) {
+    if (vaddr + bytes > TWO_64 || (iova ?? 0) + bytes > TWO_64) {
       return -EOVERFLOW;
     }
     const at = iova ?? this.#chooseIova(bytes);

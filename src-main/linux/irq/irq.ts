@@ -229,6 +229,20 @@ export class Irqs {
     this.#publish(desc);
   }
 
+  /** The chip lost what it stored: message and mask again. */
+  irq_restore(irq: number): void {
+    const desc = this.#descs.get(irq);
+    if (desc === undefined) {
+      return;
+    }
+    this.#writeMessage(desc);
+    if (desc.handler === null) {
+      desc.chip.mask(desc.hwirq);
+    } else {
+      desc.chip.unmask(desc.hwirq);
+    }
+  }
+
   irq_set_affinity(irq: number, cpu: number): number {
     const desc = this.#descs.get(irq);
     if (desc === undefined || cpu < 0 || cpu >= this.#core.hw.config.cpus) {
@@ -323,12 +337,18 @@ export class Irqs {
   }
 
   #compose(desc: IrqDesc): void {
-    if (desc.handle >= 0 && this.#remapping !== null) {
-      this.#remapping.setRemapped(desc.handle, desc);
-      desc.chip.writeMessage(desc.hwirq, this.#remapping.message(desc.handle));
-      return;
+    if (desc.handle >= 0) {
+      this.#remapping?.setRemapped(desc.handle, desc);
     }
-    desc.chip.writeMessage(desc.hwirq, compatibilityMessage(desc.cpu, desc.vector));
+    this.#writeMessage(desc);
+  }
+
+  #writeMessage(desc: IrqDesc): void {
+    const message =
+      desc.handle >= 0 && this.#remapping !== null
+        ? this.#remapping.message(desc.handle)
+        : compatibilityMessage(desc.cpu, desc.vector);
+    desc.chip.writeMessage(desc.hwirq, message);
   }
 
   #publish(desc: IrqDesc): void {

@@ -7,6 +7,7 @@ import type { IrqChip, Irqs } from '../irq/irq.ts';
 import type { PciConfig } from './pci-config.ts';
 import type { PciDev } from './pci-dev.ts';
 import { PCI_REGS as R } from './pci-regs.ts';
+import type { Pci } from './pci.ts';
 
 class MsixChip implements IrqChip {
   readonly name = 'PCI-MSIX';
@@ -43,10 +44,12 @@ export class Msix {
   readonly #config: PciConfig;
   readonly #irqs: Irqs;
 
-  constructor(core: Core, config: PciConfig, irqs: Irqs) {
+  constructor(core: Core, pci: Pci, irqs: Irqs) {
     this.#core = core;
-    this.#config = config;
+    this.#config = pci.config;
     this.#irqs = irqs;
+    // A reset masks the table and forgets its messages.
+    pci.observe({ didReset: (dev) => dev.msix_irqs.forEach((irq) => irqs.irq_restore(irq)) });
     exportSymbols<Msix>(core, this, {
       calls: ['pci_alloc_irq_vectors', 'pci_free_irq_vectors'],
       queries: ['pci_msix_vec_count', 'pci_irq_vector'],

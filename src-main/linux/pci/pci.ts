@@ -9,10 +9,11 @@ import type { Core } from '../core/core.ts';
 import { bindDriver, unbindDriver, type Driver } from '../core/device.ts';
 import { exportSymbols } from '../core/export-symbols.ts';
 import type { Sysfs } from '../core/sysfs.ts';
-import { EBUSY, EINVAL, ENODEV } from '../errno.ts';
+import { EBUSY, EINVAL, ENODEV, ENOTTY } from '../errno.ts';
 import { PciConfig } from './pci-config.ts';
 import { PciDev, type PciResource } from './pci-dev.ts';
 import { PCI_REGS } from './pci-regs.ts';
+import { restorePciState, savePciState } from './pci-state.ts';
 import { readBars, rootBuses, scanBus, scanFunction, type FoundFunction } from './pci-scan.ts';
 
 export interface PciDeviceId {
@@ -36,6 +37,10 @@ export interface PciObserver {
   /** A driver is about to bind; a negative error number refuses. */
   willBind?(dev: PciDev, driver: Driver<PciDev>): number;
   didUnbind?(dev: PciDev): void;
+  /** A reset begins: nothing of the function may change until it is over. */
+  willReset?(dev: PciDev): void;
+  /** Its configuration is back. */
+  didReset?(dev: PciDev): void;
 }
 
 const R = PCI_REGS;
@@ -71,6 +76,7 @@ export class Pci {
         'pci_register_driver',
         'pci_unregister_driver',
         'pcie_flr',
+        'pci_reset_function',
       ],
       queries: [
         'pci_get_device',
@@ -291,6 +297,18 @@ export class Pci {
     this.config.update16(dev, cap + R.PCI_EXP_DEVCTL, R.PCI_EXP_DEVCTL_BCR_FLR, 0);
     this.#core.advance(FLR_SETTLE_NS);
     return 0;
+  }
+
+  /** A reset after which the function is where it was: its configuration is kept. -ENOTTY when it has none. */
+  pci_reset_function(dev: PciDev): number {
+    this.#observers.forEach((o) => o.willReset?.(dev));
+    const state = savePciState(this.config, dev);
+    const result = this.pcie_flr(dev);
+    if (result === 0) {
+      restorePciState(this.config, dev, state);
+    }
+    this.#observers.forEach((o) => o.didReset?.(dev));
+    return result < 0 ? -ENOTTY : 0;
   }
 
   // ---- BARs ----------------------------------------------------------------------------------------------------------

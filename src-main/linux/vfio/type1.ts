@@ -56,6 +56,7 @@ export interface Type1Options extends Type1Ports {
 /** Rounds of asking drivers to unpin before it is their bug. */
 const MAX_UNPIN_ROUNDS = 10;
 /** Addresses up to here stay exact; more than any unit translates with 48-bit tables. */
+const TWO_64 = 2 ** 64;
 const LAST_IOVA = 2 ** 48 - 1;
 
 export class Type1 {
@@ -173,7 +174,7 @@ export class Type1 {
     if ((prot & (IOMMU_READ | IOMMU_WRITE)) === 0) {
       return -EINVAL;
     }
-    if (iova + bytes - 1 > Number.MAX_SAFE_INTEGER || vaddr + bytes - 1 > Number.MAX_SAFE_INTEGER) {
+    if (iova + bytes > TWO_64 || vaddr + bytes > TWO_64) {
       return -EOVERFLOW;
     }
     if (this.#overlapping(iova, bytes).length > 0) {

@@ -154,7 +154,7 @@ function deviceIoctl(
     case D.VFIO_DEVICE_SET_IRQS:
       return setIrqs(argument, irqTargets(parts, state), caller);
     case D.VFIO_DEVICE_RESET:
-      return parts.pci.pcie_flr(state.dev);
+      return parts.pci.pci_reset_function(state.dev);
     default:
       return -ENOTTY;
   }
