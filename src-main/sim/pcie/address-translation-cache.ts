@@ -21,13 +21,19 @@ const READ = 2;
 const WRITE = 4;
 const UNTRANSLATED_ONLY = 8;
 
+/** Words of an entry, side by side so that a lookup stays within one line of the processor's cache. */
+const STRIDE = 8;
+const FLAGS = 0;
+const TAG = 1;
+const KEY_LOW = 2;
+const KEY_HIGH = 3;
+const SHIFT = 4;
+const VALUE_LOW = 5;
+const VALUE_HIGH = 6;
+const STAMP = 7;
+
 export interface AtcState {
-  readonly tags: Int32Array;
-  readonly keys: Uint32Array;
-  readonly values: Uint32Array;
-  readonly flags: Uint8Array;
-  readonly shifts: Uint8Array;
-  readonly stamps: Float64Array;
+  readonly words: Int32Array;
   readonly clock: number;
   readonly epoch: number;
 }
@@ -70,12 +76,7 @@ export class AddressTranslationCache implements Snapshotable<AtcState> {
   isUntranslatedOnly = false;
 
   readonly #sets: number;
-  readonly #tags: Int32Array;
-  readonly #keys: Uint32Array;
-  readonly #values: Uint32Array;
-  readonly #flags: Uint8Array;
-  readonly #shifts: Uint8Array;
-  readonly #stamps: Float64Array;
+  readonly #words: Int32Array;
   #clock = 0;
   #epoch = 0;
   #large2M = 0;
@@ -87,16 +88,11 @@ export class AddressTranslationCache implements Snapshotable<AtcState> {
       `Device TLB of ${entries} entries`,
     );
     this.#sets = entries / WAYS;
-    this.#tags = new Int32Array(entries);
-    this.#keys = new Uint32Array(entries * 2);
-    this.#values = new Uint32Array(entries * 2);
-    this.#flags = new Uint8Array(entries);
-    this.#shifts = new Uint8Array(entries);
-    this.#stamps = new Float64Array(entries);
+    this.#words = new Int32Array(entries * STRIDE);
   }
 
   get capacity(): number {
-    return this.#flags.length;
+    return this.#words.length / STRIDE;
   }
 
   get epoch(): number {
@@ -130,43 +126,45 @@ export class AddressTranslationCache implements Snapshotable<AtcState> {
     const { pageShift } = answer;
     const shift = pageShift >= SHIFT_1G ? SHIFT_1G : pageShift >= SHIFT_2M ? SHIFT_2M : SHIFT_4K;
     const tag = tagOf(pasid, isPrivileged);
-    const index = this.#placeFor(tag, high, low, shift);
-    this.#drop(index);
-    this.#tags[index] = tag;
-    this.#keys[index * 2] = high;
-    this.#keys[index * 2 + 1] = alignDown(low, shift);
+    const words = this.#words;
+    const at = this.#placeFor(tag, high, low, shift);
+    this.#drop(at);
     const highMask = pageShift > 32 ? 2 ** (pageShift - 32) - 1 : 0;
     const lowMask = pageShift >= 32 ? 0xffff_ffff : 2 ** pageShift - 1;
-    this.#values[index * 2] = (answer.high & ~highMask) | (high & highMask);
-    this.#values[index * 2 + 1] = alignDown((answer.low & ~lowMask) | (low & lowMask), shift);
-    this.#shifts[index] = shift;
-    this.#flags[index] =
+    words[at + TAG] = tag;
+    words[at + KEY_HIGH] = high;
+    words[at + KEY_LOW] = alignDown(low, shift);
+    words[at + VALUE_HIGH] = (answer.high & ~highMask) | (high & highMask);
+    words[at + VALUE_LOW] = alignDown((answer.low & ~lowMask) | (low & lowMask), shift);
+    words[at + SHIFT] = shift;
+    words[at + FLAGS] =
       VALID |
       (answer.isReadable ? READ : 0) |
       (answer.isWritable ? WRITE : 0) |
       (answer.isUntranslatedOnly ? UNTRANSLATED_ONLY : 0);
-    this.#stamps[index] = ++this.#clock;
+    words[at + STAMP] = ++this.#clock;
     this.#countLarge(shift, 1);
   }
 
   /** Drops what an invalidation names; gives the number of entries dropped. `isGlobal` covers all PASIDs. */
   invalidate(request: InvalidateRequest): number {
     let dropped = 0;
-    for (let index = 0; index < this.#flags.length; index++) {
-      const pasid = (this.#tags[index] as number) >> 1;
+    const words = this.#words;
+    for (let at = 0; at < words.length; at += STRIDE) {
+      const pasid = (words[at + TAG] as number) >> 1;
       const isAddressed = request.isGlobal || pasid === request.pasid;
       if (
-        (this.#flags[index] as number) !== 0 &&
+        words[at + FLAGS] !== 0 &&
         isAddressed &&
         isSameRegion(
           request.high,
           request.low,
-          this.#keys[index * 2] as number,
-          this.#keys[index * 2 + 1] as number,
-          Math.max(request.sizeShift, this.#shifts[index] as number),
+          words[at + KEY_HIGH] as number,
+          words[at + KEY_LOW] as number,
+          Math.max(request.sizeShift, words[at + SHIFT] as number),
         )
       ) {
-        this.#drop(index);
+        this.#drop(at);
         dropped++;
       }
     }
@@ -175,29 +173,30 @@ export class AddressTranslationCache implements Snapshotable<AtcState> {
   }
 
   clear(): void {
-    for (let index = 0; index < this.#flags.length; index++) {
-      this.#drop(index);
+    for (let at = 0; at < this.#words.length; at += STRIDE) {
+      this.#drop(at);
     }
     this.#epoch++;
   }
 
   entries(): readonly AtcEntry[] {
     const found: AtcEntry[] = [];
-    for (let i = 0; i < this.#flags.length; i++) {
-      const flags = this.#flags[i] as number;
+    const words = this.#words;
+    for (let at = 0; at < words.length; at += STRIDE) {
+      const flags = words[at + FLAGS] as number;
       if (flags !== 0) {
-        const tag = this.#tags[i] as number;
+        const tag = words[at + TAG] as number;
         found.push({
           pasid: tag >> 1,
           isPrivileged: (tag & 1) !== 0,
-          high: this.#keys[i * 2] as number,
-          low: this.#keys[i * 2 + 1] as number,
-          pageShift: this.#shifts[i] as number,
+          high: (words[at + KEY_HIGH] as number) >>> 0,
+          low: (words[at + KEY_LOW] as number) >>> 0,
+          pageShift: words[at + SHIFT] as number,
           isReadable: (flags & READ) !== 0,
           isWritable: (flags & WRITE) !== 0,
           isUntranslatedOnly: (flags & UNTRANSLATED_ONLY) !== 0,
-          translatedHigh: this.#values[i * 2] as number,
-          translatedLow: this.#values[i * 2 + 1] as number,
+          translatedHigh: (words[at + VALUE_HIGH] as number) >>> 0,
+          translatedLow: (words[at + VALUE_LOW] as number) >>> 0,
         });
       }
     }
@@ -205,51 +204,46 @@ export class AddressTranslationCache implements Snapshotable<AtcState> {
   }
 
   snapshot(): AtcState {
-    return {
-      tags: this.#tags.slice(),
-      keys: this.#keys.slice(),
-      values: this.#values.slice(),
-      flags: this.#flags.slice(),
-      shifts: this.#shifts.slice(),
-      stamps: this.#stamps.slice(),
-      clock: this.#clock,
-      epoch: this.#epoch,
-    };
+    return { words: this.#words.slice(), clock: this.#clock, epoch: this.#epoch };
   }
 
   restore(state: AtcState): void {
-    this.#tags.set(state.tags);
-    this.#keys.set(state.keys);
-    this.#values.set(state.values);
-    this.#flags.set(state.flags);
-    this.#shifts.set(state.shifts);
-    this.#stamps.set(state.stamps);
+    this.#words.set(state.words);
     this.#clock = state.clock;
     this.#epoch = state.epoch;
-    this.#large2M = state.shifts.filter(
-      (shift, i) => shift === SHIFT_2M && state.flags[i] !== 0,
-    ).length;
-    this.#large1G = state.shifts.filter(
-      (shift, i) => shift === SHIFT_1G && state.flags[i] !== 0,
-    ).length;
+    this.#large2M = this.#countOf(SHIFT_2M);
+    this.#large1G = this.#countOf(SHIFT_1G);
+  }
+
+  #countOf(shift: number): number {
+    const words = this.#words;
+    let count = 0;
+    for (let at = 0; at < words.length; at += STRIDE) {
+      if (words[at + FLAGS] !== 0 && words[at + SHIFT] === shift) {
+        count++;
+      }
+    }
+    return count;
   }
 
   #probe(tag: number, high: number, low: number, isWrite: boolean, shift: number): boolean {
-    const key = alignDown(low, shift);
-    const first = this.#setOf(tag, high, low, shift) * WAYS;
+    const words = this.#words;
+    const keyLow = (low >>> shift) << shift;
+    const keyHigh = high | 0;
+    const first = this.#setOf(tag, high, low, shift);
     const needed = isWrite ? WRITE : READ;
-    for (let index = first; index < first + WAYS; index++) {
+    for (let at = first; at < first + WAYS * STRIDE; at += STRIDE) {
       if (
-        this.#tags[index] === tag &&
-        this.#keys[index * 2 + 1] === key &&
-        this.#keys[index * 2] === high &&
-        this.#shifts[index] === shift &&
-        ((this.#flags[index] as number) & needed) !== 0
+        words[at + KEY_LOW] === keyLow &&
+        words[at + TAG] === tag &&
+        words[at + KEY_HIGH] === keyHigh &&
+        words[at + SHIFT] === shift &&
+        ((words[at + FLAGS] as number) & needed) !== 0
       ) {
-        this.#stamps[index] = ++this.#clock;
-        this.high = this.#values[index * 2] as number;
-        this.low = ((this.#values[index * 2 + 1] as number) | (low - key)) >>> 0;
-        this.isUntranslatedOnly = ((this.#flags[index] as number) & UNTRANSLATED_ONLY) !== 0;
+        words[at + STAMP] = ++this.#clock;
+        this.high = (words[at + VALUE_HIGH] as number) >>> 0;
+        this.low = ((words[at + VALUE_LOW] as number) | (low - keyLow)) >>> 0;
+        this.isUntranslatedOnly = ((words[at + FLAGS] as number) & UNTRANSLATED_ONLY) !== 0;
         return true;
       }
     }
@@ -258,37 +252,39 @@ export class AddressTranslationCache implements Snapshotable<AtcState> {
 
   #setOf(tag: number, high: number, low: number, shift: number): number {
     const page = (low >>> shift) ^ Math.imul(high, 0x9e37_79b1) ^ Math.imul(tag, 0x85eb_ca6b);
-    return (page ^ (page >>> 15)) & (this.#sets - 1);
+    return ((page ^ (page >>> 15)) & (this.#sets - 1)) * (WAYS * STRIDE);
   }
 
   /** The entry of the same region, else a free one, else the least recently used of the set. */
   #placeFor(tag: number, high: number, low: number, shift: number): number {
-    const key = alignDown(low, shift);
-    const first = this.#setOf(tag, high, low, shift) * WAYS;
+    const words = this.#words;
+    const keyLow = alignDown(low, shift) | 0;
+    const first = this.#setOf(tag, high, low, shift);
     let place = first;
     let oldest = Number.POSITIVE_INFINITY;
-    for (let index = first; index < first + WAYS; index++) {
+    for (let at = first; at < first + WAYS * STRIDE; at += STRIDE) {
+      const isValid = words[at + FLAGS] !== 0;
       const isSame =
-        this.#tags[index] === tag &&
-        this.#keys[index * 2 + 1] === key &&
-        this.#keys[index * 2] === high &&
-        this.#shifts[index] === shift;
-      const age = this.#flags[index] === 0 ? -1 : (this.#stamps[index] as number);
-      if (isSame && this.#flags[index] !== 0) {
-        return index;
+        words[at + TAG] === tag &&
+        words[at + KEY_LOW] === keyLow &&
+        words[at + KEY_HIGH] === (high | 0) &&
+        words[at + SHIFT] === shift;
+      if (isSame && isValid) {
+        return at;
       }
+      const age = isValid ? (words[at + STAMP] as number) >>> 0 : -1;
       if (age < oldest) {
         oldest = age;
-        place = index;
+        place = at;
       }
     }
     return place;
   }
 
-  #drop(index: number): void {
-    if (this.#flags[index] !== 0) {
-      this.#flags[index] = 0;
-      this.#countLarge(this.#shifts[index] as number, -1);
+  #drop(at: number): void {
+    if (this.#words[at + FLAGS] !== 0) {
+      this.#words[at + FLAGS] = 0;
+      this.#countLarge(this.#words[at + SHIFT] as number, -1);
     }
   }
 
