@@ -57,7 +57,7 @@ interface Example {
   readonly verify?: (driver: DsaDriver, record: DecodedRecord) => void;
 }
 
-function expectBytes(at: number, expected: Uint8Array): Example['verify'] {
+function expectBytes(at: number, expected: Uint8Array): NonNullable<Example['verify']> {
   return (driver) => {
     expect(Buffer.from(driver.bytes(at, expected.length)).equals(expected)).toBe(true);
   };
