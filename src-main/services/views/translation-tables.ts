@@ -1,5 +1,4 @@
 /** Reads the IOMMU's tables from memory the way the unit does, for views: what is there, not what is cached. */
-import { numberOf } from '../../bits/u64.ts';
 import { LegacyContextEntry, ScalableContextEntry } from '../../spec/vtd/context-entry.ts';
 import { PasidDirectoryEntry } from '../../spec/vtd/pasid-directory-entry.ts';
 import { PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
@@ -170,8 +169,4 @@ export function findPasidEntry(
   return directory === undefined
     ? undefined
     : pasidEntries(machine, directory).find((e) => e.pasid === pasid);
-}
-
-export function addressOfHalves(high: number, low: number): number {
-  return numberOf(high, low);
 }
