@@ -1,6 +1,7 @@
 /** What a translation costs: with nothing cached, from the IOTLB, with a million PASIDs, with the trace on. */
 import { invariant } from '../../bits/invariant.ts';
 import { DEFAULT_IOMMU_CACHES } from '../../sim/index.ts';
+import { BareNestedWalker, BareWalker } from './bare-walk.ts';
 import { lazily, type BenchContext, type BenchGroup } from './bench-group.ts';
 import { Lookups, scatteredPages, type Span } from './lookups.ts';
 import type { MetricName } from './metrics.ts';
@@ -85,9 +86,8 @@ export function walkBenchmarks({ host, sizes }: BenchContext): BenchGroup {
   return {
     'walk.bare': () => {
       const { scene, secondStage } = flat();
-      return probe('walk.bare', lookups, (span) =>
-        walkAll(scene.memory, secondStage.root, lookups, span),
-      );
+      const walker = new BareWalker(scene.memory, secondStage.root);
+      return probe('walk.bare', lookups, (span) => walkAll(walker, lookups, span));
     },
     'walk.second-stage': () => {
       const { scene } = flat();
@@ -109,9 +109,9 @@ export function walkBenchmarks({ host, sizes }: BenchContext): BenchGroup {
     },
     'walk.nested.bare': () => {
       const { scene, firstStage, secondStage } = nested();
-      const roots = { firstStage: firstStage.root, secondStage: secondStage.root };
+      const walker = new BareNestedWalker(scene.memory, firstStage.root, secondStage.root);
       return probe('walk.nested.bare', nestedLookups, (span) =>
-        walkAllNested(scene.memory, roots, nestedLookups, span),
+        walkAllNested(walker, nestedLookups, span),
       );
     },
     'iotlb.hit': () => {

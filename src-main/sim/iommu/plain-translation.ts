@@ -5,8 +5,8 @@
  *
  * It reads what the general walkers read, in their order, and changes nothing but the answer. At the first thing that it
  * does not expect it gives up, and `Translation` decides from the start: no rule of the specification is found only here.
- * Entries are tested for all the bits that they must have (`needed`) and for bits that they must not (`surprise`). Where
- * there is no memory an entry reads as zero here, and so as not present.
+ * Entries are tested for all the bits that they must have (`needed`) and for bits that they must not (`surprise`); reading
+ * on behind an entry that is unfit does no harm. Where there is no memory an entry reads as zero, and so as not present.
  */
 import { TWO_32 } from '../../bits/u64.ts';
 import { FirstStage4KLeaf } from '../../spec/paging/first-stage-entry.ts';
@@ -111,6 +111,7 @@ export class PlainTranslation {
   // Numbers start as numbers: the engine then keeps them untagged.
   readonly #mapStart: number = 0;
   readonly #beyondMap: number = 0;
+  readonly #mapHighMask: number = 0;
   #isOn = 0;
   #rootHigh = 0;
   #rootLow = 0;
@@ -170,6 +171,7 @@ export class PlainTranslation {
     const beyondMap = ~memory.mapHighMask;
     this.#mapStart = memory.mapStart;
     this.#beyondMap = beyondMap;
+    this.#mapHighMask = memory.mapHighMask;
     this.#firstStage = new Surprise(limits.firstStage, beyondMap);
     this.#nestedFirstStage = new Surprise(limits.firstStage, 0);
     this.#secondStage = new Surprise(limits.secondStage[0], beyondMap);
@@ -194,7 +196,7 @@ export class PlainTranslation {
     this.#firstStageType = features.FSTS ? PGTT_FIRST_STAGE : -1;
     this.#secondStageType = features.SSTS && has48 ? PGTT_SECOND_STAGE | AW_48 : -1;
     this.#nestedType = features.NEST && has48 ? PGTT_NESTED | AW_48 : -1;
-    this.#inputHighLimit = limits.highLimitOfAw[AW.bits48] as number;
+    this.#inputHighLimit = (limits.highLimitOfAw[AW.bits48] as number) | 0;
   }
 
   /** `isOn`: the unit is in the state that this file is about. */
@@ -242,10 +244,54 @@ export class PlainTranslation {
         return this.#nested(request, needed, leafNeeded);
       }
     }
+    return this.#flat(high, low, needed, leafNeeded);
+  }
+
+  /** One stage, from the table of the PASID entry. Written out, for a call costs as much as a level. */
+  #flat(high: number, low: number, needed: number, leafNeeded: number): boolean {
     const stage = this.#stage;
-    const leaf = this.#walk(stage, this.#tableHigh, this.#tableLow, high, low, needed, leafNeeded);
+    const { words } = this.#memory.store;
+    const map = this.#mapStart;
+    const inMap = this.#mapHighMask;
+    let at = locateMapped(words, map, this.#tableHigh, this.#tableLow | indexOf4(high));
+    let valueLow = (words[at] as number) | 0;
+    let valueHigh = (words[at | 1] as number) | 0;
+    let all = valueLow;
+    let anyLow = valueLow;
+    let anyHigh = valueHigh;
+    at = locateMapped(
+      words,
+      map,
+      valueHigh & inMap,
+      (valueLow & ADDRESS_LOW) | indexOf3(high, low),
+    );
+    valueLow = (words[at] as number) | 0;
+    valueHigh = (words[at | 1] as number) | 0;
+    all &= valueLow;
+    anyLow |= valueLow;
+    anyHigh |= valueHigh;
+    at = locateMapped(words, map, valueHigh & inMap, (valueLow & ADDRESS_LOW) | indexOf2(low));
+    valueLow = (words[at] as number) | 0;
+    valueHigh = (words[at | 1] as number) | 0;
+    all &= valueLow;
+    anyLow |= valueLow;
+    anyHigh |= valueHigh;
+    at = locateMapped(words, map, valueHigh & inMap, (valueLow & ADDRESS_LOW) | indexOf1(low));
+    valueLow = (words[at] as number) | 0;
+    valueHigh = (words[at | 1] as number) | 0;
+    all &= valueLow;
+    const surprise =
+      (~all & needed) |
+      (~valueLow & leafNeeded) |
+      (anyLow & stage.tableLow) |
+      (anyHigh & stage.tableHigh) |
+      (valueLow & stage.leafLow) |
+      (valueHigh & stage.leafHigh);
     // The first stage has no read right and no snoop bit.
-    return leaf >= 0 && this.#finish(leaf, low, this.#rights | stage.alwaysReadable, stage.snoop);
+    return (
+      surprise === 0 &&
+      this.#finish(valueHigh, valueLow, low, all | stage.alwaysReadable, stage.snoop)
+    );
   }
 
   /**
@@ -435,7 +481,16 @@ export class PlainTranslation {
     }
     const ssNeeded = request.kind + 1;
     const leaf = this.#walk(ss, ssHigh, ssLow, guestHigh, guestLow, ssNeeded, ssNeeded);
-    return leaf >= 0 && this.#finish(leaf, low, this.#rights & (rights | SS_READ), SS_SNOOP);
+    if (leaf < 0) {
+      return false;
+    }
+    return this.#finish(
+      (words[leaf | 1] as number) | 0,
+      (words[leaf] as number) | 0,
+      low,
+      this.#rights & (rights | SS_READ),
+      SS_SNOOP,
+    );
   }
 
   /** Four levels of one stage. Gives the word index of the leaf, or -1; leaves the rights of the path in a field. */
@@ -497,10 +552,14 @@ export class PlainTranslation {
     return at;
   }
 
-  #finish(leaf: number, low: number, rights: number, snoopBit: number): boolean {
-    const { words } = this.#memory.store;
-    const leafLow = (words[leaf] as number) | 0;
-    const outHigh = (words[leaf | 1] as number) & ADDRESS_HIGH;
+  #finish(
+    leafHigh: number,
+    leafLow: number,
+    low: number,
+    rights: number,
+    snoopBit: number,
+  ): boolean {
+    const outHigh = leafHigh & ADDRESS_HIGH;
     const outLow = (leafLow & ADDRESS_LOW) | (low & PAGE_OFFSET);
     if (outHigh === 0 && outLow >>> 20 === INTERRUPT_RANGE) {
       return false;
@@ -519,9 +578,28 @@ export class PlainTranslation {
     answer.isUntranslatedOnly = false;
     answer.isIotlbHit = false;
     answer.domainId = this.#did;
-    this.#counters.walks++;
+    const counters = this.#counters;
+    counters.requests++;
+    counters.walks++;
     return true;
   }
+}
+
+/** Byte offsets of entries in tables of the four levels. */
+function indexOf4(high: number): number {
+  return (high >>> 4) & ENTRY_OFFSET;
+}
+
+function indexOf3(high: number, low: number): number {
+  return ((high << 5) | (low >>> 27)) & ENTRY_OFFSET;
+}
+
+function indexOf2(low: number): number {
+  return (low >>> 18) & ENTRY_OFFSET;
+}
+
+function indexOf1(low: number): number {
+  return (low >>> 9) & ENTRY_OFFSET;
 }
 
 function isUnfit(

@@ -12,7 +12,7 @@ import { PGTT, PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
 import { TTM } from '../../spec/vtd/registers/global-command.ts';
 import type { IommuCacheConfig } from '../machine-config.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
-import { ADDRESS_TYPE, COMPLETION, type CompletionStatus } from '../pcie/ports.ts';
+import { ADDRESS_TYPE, type CompletionStatus } from '../pcie/ports.ts';
 import { ACCESS, type FirstStageWalk } from './first-stage-walk.ts';
 import { HostPermissionWalk } from './host-permission-walk.ts';
 import { IOTLB_FLAG, Iotlb, flagsWithPgtt } from './iotlb.ts';
@@ -47,7 +47,6 @@ const UNTRANSLATED = ADDRESS_TYPE.untranslated;
 const TRANSLATED = ADDRESS_TYPE.translated;
 const TRANSLATION_REQUEST = ADDRESS_TYPE.translationRequest;
 const READ = ACCESS.read;
-const SUCCESS = COMPLETION.success;
 const LEGACY_MODE = TTM.legacy;
 const SCALABLE_MODE = TTM.scalable;
 const FLAG_PASS_THROUGH = IOTLB_FLAG.passThrough;
@@ -83,7 +82,8 @@ export class Translation {
   readonly #pasidLimit: number;
   readonly #hasIotlb: boolean;
   readonly #hostPermissions: HostPermissionWalk;
-  readonly #plain: PlainTranslation;
+  /** The short way of common requests: whoever translates tries it first. */
+  readonly plain: PlainTranslation;
   /** Nothing is cached and the unit has no features that `PlainTranslation` does not know. */
   readonly #mayBePlain: boolean;
   #isEnabled = false;
@@ -117,7 +117,7 @@ export class Translation {
     this.firstStageCache = this.#stages.firstStageCache;
     this.secondStageCache = this.#stages.secondStageCache;
     this.#hostPermissions = new HostPermissionWalk(memory, limits);
-    this.#plain = new PlainTranslation(memory, limits, this.answer, this.counters);
+    this.plain = new PlainTranslation(memory, limits, this.answer, this.counters);
     const isUncached = caches.iotlb + caches.context + caches.pasid + caches.pagingStructure === 0;
     this.#mayBePlain = isUncached && limits.features.SMTS && limits.isPasidEntryTailReserved;
   }
@@ -149,7 +149,7 @@ export class Translation {
       this.mode === SCALABLE_MODE &&
       !this.isIoRights &&
       !this.#outcome.isDryRun;
-    this.#plain.setState(isOn, this.#rootHigh, this.#rootLow);
+    this.plain.setState(isOn, this.#rootHigh, this.#rootLow);
   }
 
   /**
@@ -178,12 +178,9 @@ export class Translation {
     this.#preparePlain();
   }
 
-  /** Completion status of the request; everything else is in `answer`. */
+  /** Completion status of a request that `plain` has left; everything else is in `answer`. */
   translate(request: IommuRequest): CompletionStatus {
     this.counters.requests++;
-    if (this.#mayBePlain && this.#plain.translate(request)) {
-      return SUCCESS;
-    }
     if (!this.#isEnabled) {
       return request.addressType === UNTRANSLATED
         ? this.#outcome.passUntranslated(request, PASS_THROUGH_SHIFT)

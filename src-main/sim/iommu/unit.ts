@@ -47,6 +47,7 @@ import type { DeviceTlbPort, InterruptSink } from './ports.ts';
 import { ProtectedMemory } from './protected-memory.ts';
 import { RegisterInvalidation } from './register-invalidation.ts';
 import type { IommuAnswer, IommuRequest } from './request.ts';
+import type { PlainTranslation } from './plain-translation.ts';
 import { Translation } from './translation.ts';
 import { unitLimits, type UnitLimits } from './unit-limits.ts';
 import { VirtualCommand, type PasidAllocatorPort } from './virtual-command.ts';
@@ -149,6 +150,7 @@ export class RemappingUnit implements Snapshotable<UnitState> {
   readonly #faultEvent: EventMessage;
   readonly #invalidationEvent: EventMessage;
   readonly #pageRequestEvent: EventMessage;
+  readonly #plain: PlainTranslation;
   readonly #caches: CacheInvalidation;
   readonly #protected: ProtectedMemory;
   readonly #registerInvalidation: RegisterInvalidation;
@@ -184,6 +186,7 @@ export class RemappingUnit implements Snapshotable<UnitState> {
       isCompressing: options.isCompressingFaults,
     });
     this.translation = new Translation(memory, limits, options.caches, this.faultRecording);
+    this.#plain = this.translation.plain;
     this.#caches = new CacheInvalidation(this.translation, limits);
     this.#protected = new ProtectedMemory(registers, capability);
     this.deviceTlb = new DeviceTlbRequests({
@@ -255,7 +258,9 @@ export class RemappingUnit implements Snapshotable<UnitState> {
 
   /** The public entry for DMA: status of the request, details in `answer`. */
   translate(request: IommuRequest): CompletionStatus {
-    const status = this.translation.translate(request);
+    const status = this.#plain.translate(request)
+      ? COMPLETION.success
+      : this.translation.translate(request);
     if (this.#protected.isActive && this.answer.reason === 0 && this.#blocksProtected(request)) {
       return COMPLETION.unsupportedRequest;
     }

@@ -1,6 +1,7 @@
 /** The benchmarks measure what they say: unit and bare walkers find the same pages. */
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_IOMMU_CACHES } from '../../../../src-main/sim/index.ts';
+import { BareNestedWalker, BareWalker } from '../../../../src-main/services/bench/bare-walk.ts';
 import { DsaScene } from '../../../../src-main/services/bench/dsa-scene.ts';
 import { Lookups, scatteredPages } from '../../../../src-main/services/bench/lookups.ts';
 import {
@@ -29,7 +30,7 @@ describe('scattered pages', () => {
 
 describe('the flat scene', () => {
   const { scene, secondStage, firstStage } = createFlatScene(pages);
-  const found = walkAll(scene.memory, secondStage.root, lookups, lookups.all);
+  const found = walkAll(new BareWalker(scene.memory, secondStage.root), lookups, lookups.all);
 
   it.each([
     ['second stage', 1],
@@ -37,7 +38,9 @@ describe('the flat scene', () => {
   ])('translates by the %s to what the bare walk finds', (_name, pasid) => {
     expect(found).not.toBe(-1);
     expect(translateAll(scene, lookups, lookups.all, pasid)).toBe(found);
-    expect(walkAll(scene.memory, firstStage.root, lookups, lookups.all)).toBe(found);
+    expect(walkAll(new BareWalker(scene.memory, firstStage.root), lookups, lookups.all)).toBe(
+      found,
+    );
   });
 
   it('walks for every request', () => {
@@ -56,7 +59,7 @@ describe('the flat scene', () => {
     const many = new Lookups(pages, 128, 999);
     scene.bindAll(0, 1000, { type: 'secondStage', secondStage: secondStage.root });
     expect(translateForMany(scene, many, many.all)).toBe(
-      walkAll(scene.memory, secondStage.root, many, many.all),
+      walkAll(new BareWalker(scene.memory, secondStage.root), many, many.all),
     );
   });
 });
@@ -73,8 +76,8 @@ it('with caches, hot pages are answered by the IOTLB', () => {
 
 it('nested, unit and bare walker find the same host pages', () => {
   const { scene, firstStage, secondStage } = createNestedScene(pages);
-  const roots = { firstStage: firstStage.root, secondStage: secondStage.root };
-  const found = walkAllNested(scene.memory, roots, lookups, lookups.all);
+  const walker = new BareNestedWalker(scene.memory, firstStage.root, secondStage.root);
+  const found = walkAllNested(walker, lookups, lookups.all);
   expect(found).not.toBe(-1);
   expect(translateAll(scene, lookups, lookups.all, 1)).toBe(found);
 });
