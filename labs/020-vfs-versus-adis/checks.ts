@@ -21,7 +21,7 @@ const SHARED = 'shared';
 
 type Cost = Readonly<Record<string, number>>;
 
-const COSTS: ViewLink = { view: 'sharing-cost', label: 'Show what sharing costs' };
+const FUNCTIONS: ViewLink = { view: 'topology', label: 'Show the functions of the machine' };
 
 /** Records between the record that begins something and the report that ends it. */
 function between(facts: RunFacts, from: AnyRecord | undefined, to: Report | undefined): TraceQuery {
@@ -85,7 +85,7 @@ function wrongCost(facts: RunFacts, who: 'vf' | 'adi', truth: Cost): Mismatch | 
         expected,
         actual: report?.value ?? 'not reported',
         at: report?.record,
-        link: COSTS,
+        link: FUNCTIONS,
       };
     }
   }
@@ -121,7 +121,7 @@ export const checks = defineChecks([
         expected: TENANTS,
         actual: enabled?.values.count ?? 0,
         at: enabled ?? facts.report('vf functions')?.record,
-        link: COSTS,
+        link: FUNCTIONS,
       });
     },
   }),
@@ -165,7 +165,7 @@ export const checks = defineChecks([
         expected: TENANTS,
         actual: made.length,
         at: made.at(-1) ?? report?.record,
-        link: COSTS,
+        link: FUNCTIONS,
       });
     },
   }),
@@ -243,13 +243,13 @@ export const checks = defineChecks([
       const now =
         gone !== undefined && gone.seq > (enabled?.seq ?? -1) ? 0 : (enabled?.values.count ?? 0);
       if (now !== TENANTS + 1) {
-        const counts = { expected: TENANTS + 1, actual: now, at: report?.record, link: COSTS };
+        const counts = { expected: TENANTS + 1, actual: now, at: report?.record, link: FUNCTIONS };
         return fail('count', { object, field: 'virtual functions', ...counts });
       }
       const lost = gone?.values.count ?? 0;
       if (Number(report?.value) !== lost) {
         const counts = { expected: lost, actual: report?.value ?? 'not reported', at: gone };
-        return fail('innocent', { object, field: 'tenants disturbed', ...counts, link: COSTS });
+        return fail('innocent', { object, field: 'tenants disturbed', ...counts, link: FUNCTIONS });
       }
       return pass({ lost }, { at: gone });
     },
@@ -270,7 +270,7 @@ export const checks = defineChecks([
     test: (facts, { pass, fail }) => {
       const report = facts.report('adi disturbed');
       const object = `Function ${facts.device(SHARED).bdf}`;
-      const place = { object, at: report?.record, link: COSTS };
+      const place = { object, at: report?.record, link: FUNCTIONS };
       const off = facts.trace.all(events.dsa.WQ_DISABLED);
       if (off.length > 0) {
         const counts = { expected: 0, actual: off.length, at: off[0] };

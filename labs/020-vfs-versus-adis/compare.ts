@@ -54,7 +54,7 @@ function reportCost(who: string, cost: Meters): void {
   }
 }
 
-// ---- four tenants each way -------------------------------------------------------------------------------------------
+// ---- four tenants each way ----
 
 function makeVfs(): void {
   // #region solution vfs
@@ -82,7 +82,7 @@ function makeAdis(): void {
 reportCost('vf', costOf(makeVfs));
 reportCost('adi', costOf(makeAdis));
 
-// ---- who is who on the bus -------------------------------------------------------------------------------------------
+// ---- who is who on the bus ----
 
 /** The Requester ID on the requests of an ADI. */
 function requesterIdOf(adi: Adi): number {
@@ -100,7 +100,7 @@ for (const [index, adi] of adis.entries()) {
   report(`rid ${index}`, requesterIdOf(adi));
 }
 
-// ---- one more --------------------------------------------------------------------------------------------------------
+// ---- one more ----
 
 /** Makes a fifth virtual function. Returns how many tenants lose the one they had on the way. */
 function oneMoreVf(): number {

@@ -40,7 +40,7 @@ report('types', ls(`${CARD}/mdev_supported_types`).join(' '));
 report('device_api', cat(fileOf('single', 'device_api')));
 counts('at first');
 
-// ---- as many as there are --------------------------------------------------------------------------------------------
+// ---- as many as there are ----
 
 const first = uuid();
 report('create first', create('single', first));
@@ -58,7 +58,7 @@ create('single');
 counts('when full');
 report('single too many', create('single'));
 
-// ---- removed while it is open ----------------------------------------------------------------------------------------
+// ---- removed while it is open ----
 
 /** Ports of the open device, as the program reads them. */
 function portsRead(fd: number): string {
@@ -84,7 +84,7 @@ run_as(vmm, () => {
 });
 counts('after close');
 
-// ---- slots -----------------------------------------------------------------------------------------------------------
+// ---- slots ----
 
 const slot = uuid();
 report('slot 1', create('slot', slot, SLOTS));
@@ -93,7 +93,7 @@ report('slot 3', create('slot', uuid(), SLOTS));
 remove(slot);
 report('slot again', create('slot', uuid(), SLOTS));
 
-// ---- the end ---------------------------------------------------------------------------------------------------------
+// ---- the end ----
 
 unload();
 console.log('left:', ls('/sys/class/mdev_bus'), ls('/sys/bus/mdev/devices'), ls('/sys/bus/mdev/drivers'));

@@ -31,7 +31,7 @@ function functionAt(bus: number): pci_dev {
 const card = functionAt(0x03);
 const PORTS = pci_resource_len(card, 0) / PAGE_SIZE;
 
-// ---- the pool --------------------------------------------------------------------------------------------------------
+// ---- the pool ----
 
 /** UUID of the mediated device that has a port, null for a free one. */
 const owners: (string | null)[] = Array.from({ length: PORTS }, () => null);
@@ -58,7 +58,7 @@ function giveBack(uuid: string): void {
   });
 }
 
-// ---- what a program opens --------------------------------------------------------------------------------------------
+// ---- what a program opens ----
 
 const mdevOf = (vdev: vfio_device): mdev_device => vdev.dev as mdev_device;
 
@@ -96,7 +96,7 @@ const ops: vfio_device_ops = {
   },
 };
 
-// ---- the driver ------------------------------------------------------------------------------------------------------
+// ---- the driver ----
 
 const driver: mdev_driver = {
   name: 'port-pool',
@@ -155,7 +155,7 @@ const types: mdev_type_spec[] = [
   // #endregion
 ];
 
-// ---- a driver that lets the core count -------------------------------------------------------------------------------
+// ---- a driver that lets the core count ----
 
 /** Another card, whose two slots are all alike. */
 const slotCard = functionAt(0x04);
@@ -176,7 +176,7 @@ const slotDriver: mdev_driver = {
   remove: (mdev) => driver.remove(mdev),
 };
 
-// ---- module ----------------------------------------------------------------------------------------------------------
+// ---- module ----
 
 export function load(): void {
   console.log('mdev_register_driver:', mdev_register_driver(driver));

@@ -69,7 +69,7 @@ function did(what: string, result: number): number {
 const groupNode = (): string => `/dev/vfio/${readlink(`${SYSFS}/iommu_group`)?.split('/').at(-1)}`;
 const deviceNode = (): string => `/dev/vfio/devices/${ls(`${SYSFS}/vfio-dev`)[0]}`;
 
-// ---- container and group ---------------------------------------------------------------------------------------------
+// ---- container and group ----
 
 /** Lets the device reach a section at the address where the guest sees it. */
 function mapDma(container: number, { gpa, host, bytes }: Section): number {
@@ -120,7 +120,7 @@ function openByGroup(): Opened {
   return { files: [device, group, container], device };
 }
 
-// ---- what kind of device is it? --------------------------------------------------------------------------------------
+// ---- what kind of device is it? ----
 
 /** The answer to VFIO_DEVICE_GET_REGION_INFO, with its capability chain. */
 interface RegionAnswer extends vfio_region_info {
@@ -170,7 +170,7 @@ report('portal begins', portal);
 closeAll(first, portal);
 report('closed', 1);
 
-// ---- wrong on purpose ------------------------------------------------------------------------------------------------
+// ---- wrong on purpose ----
 
 /** Maps memory while the container has no IOMMU. */
 function mapTooEarly(container: number): number {
@@ -239,7 +239,7 @@ function wrongOnPurpose(): void {
 
 wrongOnPurpose();
 
-// ---- the device's own node -------------------------------------------------------------------------------------------
+// ---- the device's own node ----
 
 /** Asks the device about itself before anybody bound it. */
 function infoTooEarly(device: number): number {

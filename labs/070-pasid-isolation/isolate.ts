@@ -63,7 +63,7 @@ interface Adi {
   readonly pasid: number;
 }
 
-// ---- attach ----------------------------------------------------------------------------------------------------------
+// ---- attach ----
 
 if (!hasIommufd) {
   // #region solution aux
@@ -104,7 +104,7 @@ function attach(domain: iommu_domain): number {
   // #endregion
 }
 
-// ---- an ADI ----------------------------------------------------------------------------------------------------------
+// ---- an ADI ----
 
 function newDomain(): iommu_domain {
   // #region solution domain
@@ -141,7 +141,7 @@ function makeAdi(wq: idxd_wq): Adi {
 
 const adis = queues.slice(0, 2).map(makeAdi);
 
-// ---- one address, two places -----------------------------------------------------------------------------------------
+// ---- one address, two places ----
 
 /** Lets an ADI fill the beginning of its page. Returns the completion status, 0 when there is no record. */
 function fill(adi: Adi, letter: string): number {
@@ -171,7 +171,7 @@ for (const [index, letter] of ['A', 'B'].entries()) {
   report(`status ${index}`, status);
 }
 
-// ---- the end of an address space -------------------------------------------------------------------------------------
+// ---- the end of an address space ----
 
 /** Blocks the PASID of an ADI and gives the number back. */
 function detach(adi: Adi): void {
@@ -214,7 +214,7 @@ iommu_domain_free(first.domain);
 freeAdi(second);
 report('freed', second.pasid);
 
-// ---- what is refused -------------------------------------------------------------------------------------------------
+// ---- what is refused ----
 
 /** Tries to give a tenant the address space of requests without a PASID. Returns the error number. */
 function tryTaken(): number {

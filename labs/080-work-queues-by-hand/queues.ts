@@ -58,7 +58,7 @@ function wait(at: number): number {
   return load8(at);
 }
 
-// ---- one descriptor --------------------------------------------------------------------------------------------------
+// ---- one descriptor ----
 
 /** Copies `bytes` from one place to another; the answer goes to `completion`. */
 function moveDescriptor(from: number, to: number, bytes: number, completion: number): Uint8Array {
@@ -99,7 +99,7 @@ store_text(source, TEXT);
 report('move', run(moveDescriptor(source, target, TEXT.length, record)));
 console.log('move:', load_text(target, TEXT.length));
 
-// ---- the record is used again ----------------------------------------------------------------------------------------
+// ---- the record is used again ----
 
 /** Fills `bytes` with the eight bytes of `pattern`, again and again. */
 function fillDescriptor(to: number, bytes: number, pattern: bigint): Uint8Array {
@@ -143,7 +143,7 @@ const members = [0, 1, 2].map((i) => moveDescriptor(source, target + i * 64, TEX
 report('batch', run(batchDescriptor(members)));
 console.log('batch:', load_text(target + 128, TEXT.length));
 
-// ---- six refusals ----------------------------------------------------------------------------------------------------
+// ---- six refusals ----
 
 /** Make each of them wrong in the one way that its name says. All are Moves but for `count`. */
 const refusals: { readonly [name: string]: () => Uint8Array } = {
@@ -179,7 +179,7 @@ for (const [name, make] of Object.entries(refusals)) {
   console.log(name, console.hex(status), dsa_status_text(status));
 }
 
-// ---- a crowd for the dedicated queue ---------------------------------------------------------------------------------
+// ---- a crowd for the dedicated queue ----
 
 /** Copies `count` times through the dedicated queue, which has `size` entries. */
 function copyDedicated(count: number, size: number): void {
@@ -213,7 +213,7 @@ memset(recordOf(0), 0, crowd * DSA_COMP_SIZE);
 copyDedicated(crowd, size);
 report('dedicated', crowd);
 
-// ---- a crowd for the shared queue ------------------------------------------------------------------------------------
+// ---- a crowd for the shared queue ----
 
 const MAX_TRIES = 64;
 
