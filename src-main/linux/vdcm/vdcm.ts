@@ -7,7 +7,7 @@ import { VFIO_DEVICE_IOCTLS as D, VFIO_FLAGS as F } from '../../spec/vfio/ioctl-
 import type { Core } from '../core/core.ts';
 import type { Caller, IoctlArgument } from '../core/files.ts';
 import type { Device } from '../core/device.ts';
-import { EBUSY, EFAULT, EINVAL, ENODEV, IS_ERR } from '../errno.ts';
+import { EBUSY, EFAULT, EINVAL, ENODEV, ENOTTY, IS_ERR } from '../errno.ts';
 import type {
   MdevDevice,
   MdevDriver,
@@ -313,7 +313,10 @@ export class Vdcm<V extends VirtualDevice> {
       }
       case D.VFIO_DEVICE_RESET:
         this.hooks.run('reset', vdev, true);
+        vdev.migration?.reset();
         return 0;
+      case D.VFIO_DEVICE_FEATURE:
+        return vdev.migration?.feature(argument, caller) ?? -ENOTTY;
       default:
         return -EINVAL;
     }

@@ -64,6 +64,15 @@ export class VirtualConfig {
     this.#file.reset();
   }
 
+  /** Contents for a saved state. */
+  save(): Uint32Array {
+    return this.#file.snapshot();
+  }
+
+  load(words: Uint32Array): void {
+    this.#file.restore(words);
+  }
+
   bytes(count: number): Uint8Array {
     return Uint8Array.from(
       { length: count },

@@ -8,6 +8,7 @@ import type { Core } from '../core/core.ts';
 import type { MdevDevice } from '../mdev/mdev-device.ts';
 import type { VmArea } from '../mm/mm.ts';
 import type { RegionSpec } from '../vfio/device-requests.ts';
+import type { Migration } from '../vfio/migration.ts';
 import type { VfioDevice } from '../vfio/vfio-device.ts';
 import type { VdevInterrupts } from './vdev-interrupts.ts';
 import type { VdevPasids } from './vdev-pasids.ts';
@@ -75,6 +76,11 @@ export abstract class VirtualDevice {
     this.core = core;
     this.mdev = mdev;
     this.uuid = mdev.uuid;
+  }
+
+  /** Null for devices whose state cannot be saved. */
+  get migration(): Migration | null {
+    return null;
   }
 
   /** By VFIO region index, without configuration space. */

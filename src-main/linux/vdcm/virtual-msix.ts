@@ -55,6 +55,15 @@ export class VirtualMsix {
     this.#words[at] = ((this.#words[at] ?? 0) & ~1) >>> 0;
   }
 
+  /** Table as it is, for a saved state. */
+  save(): Uint32Array {
+    return this.#words.slice();
+  }
+
+  load(words: Uint32Array): void {
+    this.#words.set(words.subarray(0, this.#words.length));
+  }
+
   /** As after a function level reset: everything masked. */
   reset(): void {
     this.#words.fill(0);

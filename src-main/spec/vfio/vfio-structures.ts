@@ -92,6 +92,23 @@ export const VfioDeviceFeature = defineCStructure({
   },
 });
 
+export const VfioDeviceFeatureMigration = defineCStructure({
+  name: 'vfio_device_feature_migration',
+  title: 'What a device can do for migration',
+  header: HEADER,
+  members: { flags: ['u64', 'Flags', 'STOP_COPY 1, P2P 2, PRE_COPY 4.'] },
+});
+
+export const VfioDeviceFeatureMigState = defineCStructure({
+  name: 'vfio_device_feature_mig_state',
+  title: 'State of a migration',
+  header: HEADER,
+  members: {
+    device_state: ['u32', 'State'],
+    data_fd: ['s32', 'Data', 'Descriptor of the stream; -1 when the state has none.'],
+  },
+});
+
 export const VfioDeviceBindIommufd = defineCStructure({
   name: 'vfio_device_bind_iommufd',
   title: 'Bind a device to an iommufd',

@@ -38,6 +38,10 @@ export interface VdevPortalOptions {
 export class VdevPortal {
   readonly #options: VdevPortalOptions;
   readonly #slots = new Map<number, Slot>();
+  /** Where the guest's user has pages mapped, with what is behind them. */
+  readonly #mapped = new Map<VmArea, number>();
+  /** While the device is paused: descriptors that wait, oldest first. */
+  #waiting: Uint32Array[] | null = null;
 
   constructor(options: VdevPortalOptions) {
     this.#options = options;
@@ -70,8 +74,52 @@ export class VdevPortal {
       return -EINVAL;
     }
     area.isNotCopied = true;
-    const result = area.mm.remap(area, area.vm_start, this.#physical(offset), PAGE_BYTES);
-    return result < 0 ? -EFAULT : 0;
+    area.isDevice = true;
+    const physical = this.#physical(offset);
+    if (this.#waiting === null) {
+      const result = area.mm.remap(area, area.vm_start, physical, PAGE_BYTES);
+      if (result < 0) {
+        return -EFAULT;
+      }
+    }
+    this.#mapped.set(area, physical);
+    const onClose = area.onClose;
+    area.onClose = () => {
+      this.#mapped.delete(area);
+      onClose?.();
+    };
+    return 0;
+  }
+
+  // ---- migration -----------------------------------------------------------------------------------------------------
+
+  /** From now on every submission traps, and waits here. */
+  pause(): void {
+    if (this.#waiting === null) {
+      this.#waiting = [];
+      this.#mapped.forEach((_physical, area) => area.mm.zapDevice(area));
+    }
+  }
+
+  /** Descriptors that wait, for a saved state. */
+  get waiting(): readonly Uint32Array[] {
+    return this.#waiting ?? [];
+  }
+
+  /** Takes over what waited on the other side. */
+  load(waiting: readonly Uint32Array[]): void {
+    this.pause();
+    this.#waiting = [...waiting];
+  }
+
+  /** What waited goes to the queue first, with the host's numbers of today; then the pages are there again. */
+  resume(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    waiting.forEach((words) => this.#send(words));
+    this.#mapped.forEach((physical, area) => {
+      area.mm.remap(area, area.vm_start, physical, PAGE_BYTES);
+    });
   }
 
   /** What a store to a portal that is not mapped becomes. */
@@ -92,6 +140,7 @@ export class VdevPortal {
   /** Forgets stores that no descriptor came of. */
   reset(): void {
     this.#slots.clear();
+    this.#waiting = this.#waiting === null ? null : [];
   }
 
   /** Same type of portal, but the one whose handles name interrupt message storage. */
@@ -119,11 +168,22 @@ export class VdevPortal {
 
   /** -EINVAL drops a descriptor with a PASID that is not the guest's; -EAGAIN when the queue stays full. */
   #submit(bytes: Uint8Array): number {
-    const { core, wq, pasids } = this.#options;
     const view = new DataView(bytes.buffer);
     const words = Uint32Array.from({ length: AnyDescriptor.words }, (_, i) =>
       view.getUint32(i * 4, true),
     );
+    if (this.#waiting === null) {
+      return this.#send(words);
+    }
+    if (this.#waiting.length >= this.#options.wq.config.size) {
+      return -EAGAIN;
+    }
+    this.#waiting.push(words);
+    return 0;
+  }
+
+  #send(words: Uint32Array): number {
+    const { core, wq, pasids } = this.#options;
     const portal = this.#physical(PAGE.unlimited * PAGE_BYTES);
     if (wq.isDedicated) {
       core.hw.movdir64b(0, portal, words);

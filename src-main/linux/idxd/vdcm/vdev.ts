@@ -20,6 +20,7 @@ import type { Irqs } from '../../irq/irq.ts';
 import type { MdevDevice } from '../../mdev/mdev-device.ts';
 import { PCI_REGS } from '../../pci/pci-regs.ts';
 import type { IrqSetRequest } from '../../vfio/irq-set.ts';
+import { Migration } from '../../vfio/migration.ts';
 import type { Vfio } from '../../vfio/vfio.ts';
 import { VFIO_FLAGS as F } from '../../../spec/vfio/ioctl-numbers.ts';
 import { VdevInterrupts } from '../../vdcm/vdev-interrupts.ts';
@@ -29,14 +30,10 @@ import { VirtualConfig } from '../../vdcm/virtual-config.ts';
 import { VirtualDevice, type VdevDescription, type VdevRegion } from '../../vdcm/virtual-device.ts';
 import type { IdxdDevice } from '../idxd-device.ts';
 import type { IdxdWq } from '../wq.ts';
-import {
-  enableQueue,
-  runVirtualCommand,
-  stopQueue,
-  type CommandTarget,
-} from './virtual-commands.ts';
+import { enableQueue, runVirtualCommand, stopQueue } from './virtual-commands.ts';
 import { VDEV } from './places.ts';
 import { vdevConfigSpace } from './vdev-config-space.ts';
+import { VdevMigration, type MigrationTarget } from './vdev-migration.ts';
 import { VdevPortal } from './vdev-portal.ts';
 import { VirtualBar0 } from './virtual-bar0.ts';
 
@@ -77,7 +74,7 @@ function vdevConfigOf(idxd: IdxdDevice): RegisterBlock {
   return known;
 }
 
-export class IdxdVdev extends VirtualDevice implements CommandTarget {
+export class IdxdVdev extends VirtualDevice implements MigrationTarget {
   readonly idxd: IdxdDevice;
   readonly wq: IdxdWq;
   readonly config: VirtualConfig;
@@ -86,6 +83,7 @@ export class IdxdVdev extends VirtualDevice implements CommandTarget {
   readonly interrupts: VdevInterrupts;
   readonly portal: VdevPortal;
   readonly regions: ReadonlyMap<number, VdevRegion>;
+  readonly #migration: Migration;
   readonly #hooks: VdcmHooks<IdxdVdev>;
   #isBusy = false;
 
@@ -135,6 +133,15 @@ export class IdxdVdev extends VirtualDevice implements CommandTarget {
     });
     this.portal = new VdevPortal({ core, idxd, wq, pasids: this.pasids, name: mdev.uuid });
     this.regions = this.#makeRegions();
+    this.#migration = new Migration(core, new VdevMigration(this));
+  }
+
+  override get migration(): Migration {
+    return this.#migration;
+  }
+
+  get typeName(): string {
+    return this.mdev.type.name;
   }
 
   get state(): string {
@@ -155,6 +162,7 @@ export class IdxdVdev extends VirtualDevice implements CommandTarget {
       this.config.reset();
       this.portal.reset();
     }
+    this.#migration.reset();
     this.pasids.close();
     this.isOpen = false;
     this.publish();

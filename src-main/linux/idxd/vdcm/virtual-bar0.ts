@@ -95,6 +95,30 @@ export class VirtualBar0 {
     }
   }
 
+  /** Registers, permissions, queue and vectors, for a saved state. */
+  save(): readonly Uint32Array[] {
+    return [
+      this.registers.file.snapshot(),
+      this.#permissions.slice(),
+      this.wq.save(),
+      this.msix.save(),
+    ];
+  }
+
+  load([registers, permissions, wq, msix]: readonly Uint32Array[]): void {
+    if (
+      registers !== undefined &&
+      permissions !== undefined &&
+      wq !== undefined &&
+      msix !== undefined
+    ) {
+      this.registers.file.restore(registers);
+      this.#permissions.set(permissions);
+      this.wq.load(wq);
+      this.msix.load(msix);
+    }
+  }
+
   /** Contents for panes. */
   bytes(): Uint8Array {
     const out = new Uint8Array(VDEV.pendingBits + 8);

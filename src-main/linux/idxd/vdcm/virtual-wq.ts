@@ -84,6 +84,14 @@ export class VirtualWq {
     return words[STATE_WORD];
   }
 
+  save(): Uint32Array {
+    return this.#words.slice();
+  }
+
+  load(words: Uint32Array): void {
+    this.#words = words.slice(0, WqConfig.words);
+  }
+
   write(word: number, value: number, mask: number): void {
     const open = (writableBits(this.#wq.isDedicated, !this.isEnabled)[word] ?? 0) & mask;
     this.#words[word] = (((this.#words[word] ?? 0) & ~open) | (value & open)) >>> 0;
