@@ -24,6 +24,7 @@ export default defineConfig({
         test: {
           name: 'node',
           environment: 'node',
+          setupFiles: ['test/support/collect-event-kinds.ts'],
           include: nodeSuites.map((suite) => `test/${suite}/**/*.spec.ts`),
           exclude: ['test/unit/renderer/**', 'test/arch/fixtures/**'],
         },

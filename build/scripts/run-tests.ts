@@ -12,6 +12,7 @@ import { findChromium } from '../../src-main/hosts/web/find-browser.ts';
 import type { RunnerReport } from '../../src-main/services/features/row-tests.ts';
 import { isBuilt } from './build-stamp.ts';
 import { packCheck, runChecks, sourceChecks } from './checks.ts';
+import { unproducedKinds } from './event-kinds.ts';
 import type { Counts } from './test-counts.ts';
 import { addCounts, readCounts } from './test-counts.ts';
 
@@ -66,7 +67,11 @@ function build(): Counts {
 }
 
 /** `onReport` gets the runner's report, when it wrote one. */
-function vitest(args: readonly string[], onReport?: (report: RunnerReport) => void): Counts {
+function vitest(
+  args: readonly string[],
+  onReport?: (report: RunnerReport) => void,
+  environment: Readonly<Record<string, string>> = {},
+): Counts {
   const folder = mkdtempSync(path.join(tmpdir(), 'siov-lab-test-'));
   const report = path.join(folder, 'report.json');
   try {
@@ -78,11 +83,28 @@ function vitest(args: readonly string[], onReport?: (report: RunnerReport) => vo
         ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
         ...args,
       ],
-      { cwd: root, stdio: 'inherit' },
+      { cwd: root, stdio: 'inherit', env: { ...process.env, ...environment } },
     );
     const counts = readCounts(report, status ?? 1);
     if (counts.passed > 0) onReport?.(JSON.parse(readFileSync(report, 'utf8')) as RunnerReport);
     return counts;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** All tests but those in a browser; together they produce every kind of trace record. */
+async function allTests(): Promise<Counts> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'siov-lab-kinds-'));
+  try {
+    // `siov-lab features` believes this until something changes.
+    const keepRows = (report: RunnerReport): void => void saveRowReport(root, report);
+    const projects = ['--project', 'node', '--project', 'dom'];
+    const counts = vitest(projects, keepRows, { SIOV_LAB_EVENT_KINDS: folder });
+    const kinds = await unproducedKinds(root, folder);
+    if (kinds.length === 0) return addCounts([counts, { passed: 1, failed: 0 }]);
+    console.error(`FAILED No test produces a trace record of kind ${kinds.join(', ')}`);
+    return addCounts([counts, { passed: 0, failed: 1 }]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -99,9 +121,7 @@ async function everything(): Promise<Counts[]> {
   heading('Checks');
   counts.push(await checks([...sourceChecks(root), packCheck]));
   heading('Tests');
-  // `siov-lab features` believes this until something changes.
-  const keepRows = (report: RunnerReport): void => void saveRowReport(root, report);
-  counts.push(vitest(['--project', 'node', '--project', 'dom'], keepRows));
+  counts.push(await allTests());
   if (globSync('test/e2e/**/*.e2e.ts', { cwd: root }).length > 0) {
     heading('End-to-end tests');
     counts.push(ensureChromium() ? vitest(['--project', 'e2e']) : { passed: 0, failed: 1 });

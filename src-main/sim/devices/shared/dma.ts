@@ -10,6 +10,7 @@
  */
 import type { Trace } from '../../core/trace.ts';
 import { TRANSLATION_RECEIVED } from '../../../spec/events/pcie.ts';
+import { BUS_MASTER_DISABLED } from '../../../spec/events/platform.ts';
 import type { AddressTranslationCache } from '../../pcie/address-translation-cache.ts';
 import {
   ADDRESS_TYPE,
@@ -145,6 +146,7 @@ export class Dma {
     this.faultHigh = atHigh;
     this.faultLow = atLow;
     if (!this.#switches.isBusMaster) {
+      this.#trace.record(BUS_MASTER_DISABLED, this.#source, this.#port.rid);
       return 0;
     }
     const request = this.#request;
