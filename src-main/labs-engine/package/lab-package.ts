@@ -11,7 +11,12 @@ import {
 } from './front-matter.ts';
 import { parseGuide, type PlacedStep } from './guide.ts';
 import { REQUIRED_LOCALES, type Locale } from './locale.ts';
-import { parseTemplate, resolveMachine, type MachineTemplate } from './machine-variants.ts';
+import {
+  parseTemplate,
+  resolveMachine,
+  type MachineDraft,
+  type MachineTemplate,
+} from './machine-variants.ts';
 import { parseMutant, type Mutant } from './mutant.ts';
 import { splitRegions, type ScriptText, type SolutionRegion } from './solution-regions.ts';
 import { compareSteps, parseTranslation, type LabTranslation } from './translation.ts';
@@ -158,6 +163,11 @@ class LabLoader {
         this.#add(...resolved.issues);
         return undefined;
       }
+      const problem = guestProblem(settings, resolved.machine);
+      if (problem !== undefined) {
+        this.#add(problem);
+        return undefined;
+      }
     }
     return template;
   }
@@ -236,4 +246,13 @@ function lineOfSymbol({ starter, regions }: LabScript, symbol: string): number |
   if (!/^[\w$-]+$/.test(symbol)) return undefined;
   const index = starter.text.split('\n').findIndex((line) => word.test(line));
   return index < 0 ? undefined : index + 1;
+}
+
+/** A driver of a guest needs a VM to run in. */
+function guestProblem(settings: FrontMatter, { vms = [] }: MachineDraft): LabIssue | undefined {
+  const guest = settings.files.find(({ actor }) => actor === 'guest-driver');
+  if (guest === undefined || vms.length > 0) return undefined;
+  const message = `${guest.path} is a driver of a guest, and the machine has no VM`;
+  const hint = '"vms": [{ "name": "vm0", "memoryBytes": "40 MiB", "cpus": 1 }]';
+  return issue('schema', `${settings.machine}#vms`, message, hint);
 }

@@ -3,6 +3,7 @@ import { LabRun } from '../../../src-main/labs-engine/run/lab-run.ts';
 import { planRun, type PlannedScript } from '../../../src-main/labs-engine/run/run-plan.ts';
 import { dsaDevice, uuidOf } from '../../support/linux-idxd.ts';
 import { testEngine } from '../../support/script-lab.ts';
+import { problemsOf, tinyFolder, TINY_TEXT } from '../../support/tiny-lab.ts';
 
 const MIB = 2 ** 20;
 const UUID = uuidOf(1);
@@ -63,6 +64,14 @@ describe('a file of the guest driver', () => {
   it('is told what is missing when no kernel runs in a VM yet', () => {
     expect(JSON.stringify(runOf([guest, host]).outcome)).toContain('No kernel runs in vm0');
     expect(JSON.stringify(runOf([guest], []).outcome)).toContain('The machine has no VM');
+  });
+
+  it('is refused in a lab whose machine has no VM', () => {
+    const text = TINY_TEXT.replace('actor: host-driver', 'actor: guest-driver');
+    expect(problemsOf(tinyFolder({ 'lab.md': text }))).toContain(
+      'schema machine.json#vms: driver.ts is a driver of a guest, and the machine has no VM',
+    );
+    expect(problemsOf(tinyFolder())).toEqual([]);
   });
 
   it('gives the same run twice', () => {
