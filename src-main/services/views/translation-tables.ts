@@ -32,9 +32,14 @@ export function rootTable(machine: Machine): RootTable | undefined {
   };
 }
 
-export function readWords(machine: Machine, address: number, bytes: number): Uint32Array {
+/** Memory in which tables lie: the host's, or a guest's behind its second stage. */
+export interface TableMemory {
+  readonly memory: { readWords(address: number, into: Uint32Array): void };
+}
+
+export function readWords({ memory }: TableMemory, address: number, bytes: number): Uint32Array {
   const words = new Uint32Array(bytes / 4);
-  machine.memory.readWords(address, words);
+  memory.readWords(address, words);
   return words;
 }
 
@@ -47,7 +52,7 @@ export interface FoundContext {
 }
 
 /** Every context entry that differs from zero, in order of Requester ID. */
-export function contextEntries(machine: Machine, root: RootTable): readonly FoundContext[] {
+export function contextEntries(machine: TableMemory, root: RootTable): readonly FoundContext[] {
   const found: FoundContext[] = [];
   for (let bus = 0; bus < 256; bus++) {
     const rootAddress = root.address + bus * RootEntry.bytes;
@@ -61,7 +66,7 @@ export function contextEntries(machine: Machine, root: RootTable): readonly Foun
 }
 
 function contextsOfBus(
-  machine: Machine,
+  machine: TableMemory,
   root: RootTable,
   bus: number,
   rootAddress: number,
@@ -108,7 +113,7 @@ export interface FoundDirectory {
 
 /** Directory entries that differ from zero. */
 export function directoryEntries(
-  machine: Machine,
+  machine: TableMemory,
   context: Uint32Array,
 ): readonly FoundDirectory[] {
   const { PASIDDIRPTR, PDTS } = ScalableContextEntry.decode(context);
@@ -137,7 +142,7 @@ export interface FoundPasidEntry {
 
 /** Entries of one PASID table that differ from zero. */
 export function pasidEntries(
-  machine: Machine,
+  machine: TableMemory,
   directory: FoundDirectory,
 ): readonly FoundPasidEntry[] {
   const found: FoundPasidEntry[] = [];

@@ -28,9 +28,10 @@ import type { View, ViewContext } from './view-context.ts';
 import { deviceRegistersView } from './device-registers-view.ts';
 import { deviceTlbView } from './device-tlb-view.ts';
 import { portalsView } from './portals-view.ts';
+import { viommuView } from './viommu-view.ts';
 import { workQueuesView } from './work-queues-view.ts';
 
-const VIEWS: Readonly<Partial<Record<ViewId, View>>> = {
+const VIEWS: Readonly<Record<ViewId, View>> = {
   topology: topologyView,
   'pasid-table': pasidTableView,
   'page-walk': pageWalkView,
@@ -60,23 +61,13 @@ const VIEWS: Readonly<Partial<Record<ViewId, View>>> = {
   ioasid: ioasidView,
   'page-requests': pageRequestsView,
   isolation: isolationView,
+  viommu: viommuView,
   memory: memoryView,
   counters: countersView,
 };
 
-/** Views that have something to show in this version. */
-export const AVAILABLE_VIEWS: readonly ViewId[] = VIEW_IDS.filter((id) => VIEWS[id] !== undefined);
+export const AVAILABLE_VIEWS: readonly ViewId[] = VIEW_IDS;
 
 export function makeView(view: ViewId, context: ViewContext): ViewModel {
-  const make = VIEWS[view];
-  if (make === undefined) {
-    return {
-      view,
-      title: 'vIOMMU',
-      sections: [],
-      empty:
-        'No VM of this machine has a vIOMMU. With one, the guest’s own tables and queues are shown here.',
-    };
-  }
-  return make(context);
+  return VIEWS[view](context);
 }

@@ -27,7 +27,16 @@ export const ZH_CN_SENTENCES: Readonly<Record<string, string>> = {
   'Fields that are not zero': '不为零的字段',
   'First stage of a nested domain': '嵌套域的第一级',
   'For requests without PASID': '用于不带 PASID 的请求',
-  'Guest-physical address': '客户机物理地址',
+  'Guest-physical: the VMM reads it there': '客户机物理地址：VMM 在那里读取',
+  'Guest-physical: each write of its tail traps': '客户机物理地址：每次写队尾都会陷入',
+  'A guest-physical address': '客户机物理地址',
+  'Followed: the host’s entry uses the very table of the guest, nested on the VM’s second stage':
+    '已跟随：宿主机表项使用客户机的同一张页表，嵌套在虚拟机的第二级之上',
+  'The guest has no PASID entry yet. Binding a process in the guest writes one.':
+    '客户机还没有 PASID 表项。在客户机中绑定进程会写入一项。',
+  'The guest has not used its unit yet.': '客户机还没有使用它的单元。',
+  'Interrupt remapping by the guest, second-stage tables of the guest.':
+    '客户机的中断重映射，客户机的第二级页表。',
   'Host number, and the guest’s number': '宿主机编号，以及客户机编号',
   'Host PASID that its requests carry': '它的请求所带的宿主机 PASID',
   'Identifiers of the maker of the board': '板卡制造商的标识',

@@ -15,6 +15,7 @@ const NAMES: ReadonlySet<string> = new Set([
   'iommufd',
   'UUID',
   'vCPU',
+  'vIOMMU',
   'PASIDs',
   'ADIs',
   // Machines are called as their configuration says.
