@@ -76,6 +76,8 @@ export function walkBenchmarks({ host, sizes }: BenchContext): BenchGroup {
     runs: sizes.runs,
     sample: (round) => {
       const span = of.ofRun(round);
+      // What ran before has filled the processor's caches with other things.
+      body({ from: span.from, to: span.from + Math.floor((span.to - span.from) / 2) });
       const took = timed(host, () => {
         invariant(body(span) !== -1, `${metric}: a request was refused`);
       });
