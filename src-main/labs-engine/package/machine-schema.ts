@@ -101,7 +101,7 @@ const Kernel = v.strictObject({
   allow_unsafe_interrupts: v.boolean(),
   dma_entry_limit: Count,
   noncoherent_devices: v.array(v.string()),
-  modules: v.array(v.picklist(['idxd'])),
+  modules: v.array(v.picklist(['idxd', 'ice', 'qat_4xxx'])),
   idxd_sva: v.boolean(),
   idxd_mdev: v.boolean(),
   remove_interval_ns: Count,

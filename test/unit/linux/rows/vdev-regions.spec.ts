@@ -1,11 +1,12 @@
 /** What VFIO and the mdev core say of virtual accelerators: types, regions and what of them may be mapped. */
 import { describe, expect, it } from 'vitest';
-import { EINVAL, ENODEV } from '../../../../src-main/linux/errno.ts';
+import { EAGAIN, EBADF, EINPROGRESS, EINVAL, ENODEV } from '../../../../src-main/linux/errno.ts';
 import { PORTAL_PAGE } from '../../../../src-main/spec/dsa/portals.ts';
 import { VFIO_FLAGS as F } from '../../../../src-main/spec/vfio/ioctl-numbers.ts';
 import {
   BAR,
   bootIdxd,
+  closeVdev,
   createVdev,
   dsaDevice,
   openVdev,
@@ -21,6 +22,7 @@ const DWQ = { mode: 'dedicated', type: 'mdev' } as const;
 const SWQ = { mode: 'shared', type: 'mdev' } as const;
 const REGION_INFO_BYTES = 32;
 const MAP_PRIVATE = 2;
+const EVENTFD = F.VFIO_IRQ_SET_DATA_EVENTFD | F.VFIO_IRQ_SET_ACTION_TRIGGER;
 
 function opened(type: 'dwq' | 'swq', profile: (typeof PROFILES)[number]): OpenVdev {
   const lab = bootIdxd({ profile, wqs: [type === 'dwq' ? DWQ : SWQ] });
@@ -150,9 +152,53 @@ describe.each(PROFILES)('instances of virtual accelerators, %s', (profile) => {
       // Until there is no entry or no vector left.
     }
     const used = lab.idxd.ims?.used;
-    const flags = F.VFIO_IRQ_SET_DATA_EVENTFD | F.VFIO_IRQ_SET_ACTION_TRIGGER;
-    expect(open.user.setIrqs(open.fd, F.VFIO_PCI_MSIX_IRQ_INDEX, flags, {}, fds)).toBeLessThan(0);
+    expect(open.user.setIrqs(open.fd, F.VFIO_PCI_MSIX_IRQ_INDEX, EVENTFD, {}, fds)).toBeLessThan(0);
     expect(vdev.interrupts.installed).toEqual([]);
     expect(lab.idxd.ims?.used).toBe(used);
+  });
+
+  it('row 15: ask their user by the request eventfd, at once and every ten seconds', () => {
+    const lab = bootIdxd({ profile, wqs: [DWQ] });
+    const open = openVdev(lab, createVdev(lab, 'dsa-1dwq-v1'));
+    const fd = lab.kernel.calls.eventfd(open.user.process);
+    expect(open.user.setIrqs(open.fd, F.VFIO_PCI_REQ_IRQ_INDEX, EVENTFD, {}, [fd])).toBe(0);
+    const signals = (): number => lab.kernel.calls.eventfdRead(open.user.process, fd);
+    expect(lab.sysfsWrite(`bus/mdev/devices/${uuidOf(1)}/remove`, '1')).toBe(-EINPROGRESS);
+    expect(signals()).toBe(1);
+    lab.kernel.core.advance(9_999_999_999);
+    expect(signals()).toBe(-EAGAIN);
+    lab.kernel.core.advance(1);
+    expect(signals()).toBe(1);
+    lab.kernel.core.advance(20_000_000_000);
+    expect(signals()).toBe(2);
+    closeVdev(open);
+    expect(lab.kernel.mdev.devices).toEqual([]);
+  });
+
+  it('row 24: take, exchange and give back entries of the interrupt message store', () => {
+    const lab = bootIdxd({ profile, wqs: [DWQ] });
+    const vdev = createVdev(lab, 'dsa-1dwq-v1');
+    const open = openVdev(lab, vdev);
+    const [first, second, third] = [0, 1, 2].map(() => lab.kernel.calls.eventfd(open.user.process));
+    const set = (flags: number, range: object, fds: readonly (number | undefined)[] = []): number =>
+      open.user.setIrqs(
+        open.fd,
+        F.VFIO_PCI_MSIX_IRQ_INDEX,
+        flags,
+        range,
+        fds.map((fd) => fd ?? -1),
+      );
+    const used = (): number | undefined => lab.idxd.ims?.used;
+    const NONE = F.VFIO_IRQ_SET_DATA_NONE | F.VFIO_IRQ_SET_ACTION_TRIGGER;
+    const read = (fd = -1): number => lab.kernel.calls.eventfdRead(open.user.process, fd);
+    expect([set(EVENTFD, {}, [first, second]), used()]).toEqual([0, 1]);
+    // Another eventfd for the same vector.
+    expect([set(EVENTFD, { start: 1 }, [third]), used()]).toEqual([0, 1]);
+    expect(set(NONE, { start: 0, count: 2 })).toBe(0);
+    expect([read(first), read(second), read(third)]).toEqual([1, -EAGAIN, 1]);
+    expect([set(EVENTFD, { start: 1 }, [-1]), used()]).toEqual([0, 0]);
+    expect([set(EVENTFD, { start: 1 }, [second]), used()]).toEqual([0, 1]);
+    expect(set(EVENTFD, {}, [first, 99])).toBe(-EBADF);
+    expect([set(NONE, { count: 0 }), used(), vdev.interrupts.installed.length]).toEqual([0, 0, 0]);
   });
 });
