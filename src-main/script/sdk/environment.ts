@@ -6,6 +6,7 @@ import type { Kernel } from '../../linux/kernel.ts';
 import type { Process } from '../../linux/mm/process.ts';
 import { SCRIPT_CALLED } from '../../spec/events/script.ts';
 import type { VirtualMachines } from '../../vmm/virtual-machines.ts';
+import { ScriptError } from './sdk-module.ts';
 import type { HostCall, HostFunctionSpec, ScriptValue } from './sdk-module.ts';
 
 export interface SdkEnvironment {
@@ -80,6 +81,15 @@ export function effect(environment: SdkEnvironment, body: BoundFunction): HostFu
   };
 }
 
+/** What a guest reads may exit to its VMM: a debugger that looked would change the run. */
+function refuseInGuest({ core }: Kernel): void {
+  if (!core.isHost) {
+    throw new ScriptError(
+      `A watch expression cannot look into ${core.name}: the guest would run for it`,
+    );
+  }
+}
+
 /** A function that only reads, so that watch expressions may call it; there it leaves no record. */
 export function query(environment: SdkEnvironment, body: BoundFunction): HostFunctionSpec {
   return {
@@ -88,6 +98,7 @@ export function query(environment: SdkEnvironment, body: BoundFunction): HostFun
       const context = bound(environment, call);
       const { core } = context.kernel;
       if (call.purpose !== 'run') {
+        refuseInGuest(context.kernel);
         return core.quietly(() =>
           callTo(environment, context.kernel, args, (own) => body(context, ...own)),
         );

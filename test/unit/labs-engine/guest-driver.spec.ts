@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LabRun } from '../../../src-main/labs-engine/run/lab-run.ts';
+import { LabRun, type LabRunOptions } from '../../../src-main/labs-engine/run/lab-run.ts';
 import { planRun, type PlannedScript } from '../../../src-main/labs-engine/run/run-plan.ts';
 import { dsaDevice, uuidOf } from '../../support/linux-idxd.ts';
 import { testEngine } from '../../support/script-lab.ts';
@@ -28,7 +28,11 @@ report('bus', pci_devices().map((dev) => dev.name).join());
 report('who', current().name);
 `;
 
-function runOf(scripts: readonly PlannedScript[], vms: readonly string[] = ['vm0']): LabRun {
+function runOf(
+  scripts: readonly PlannedScript[],
+  vms: readonly string[] = ['vm0'],
+  options: Partial<LabRunOptions> = {},
+): LabRun {
   const run = new LabRun({
     plan: planRun({
       machine: {
@@ -45,6 +49,7 @@ function runOf(scripts: readonly PlannedScript[], vms: readonly string[] = ['vm0
       scripts,
     }),
     engine: testEngine,
+    ...options,
   });
   run.start();
   return run;
@@ -64,6 +69,24 @@ describe('a file of the guest driver', () => {
   it('is told what is missing when no kernel runs in a VM yet', () => {
     expect(JSON.stringify(runOf([guest, host]).outcome)).toContain('No kernel runs in vm0');
     expect(JSON.stringify(runOf([guest], []).outcome)).toContain('The machine has no VM');
+  });
+
+  it('is not made to run by a watch expression', () => {
+    const answers: unknown[] = [];
+    const watched = runOf([host, guest], ['vm0'], {
+      breakpoints: [{ path: 'guest.ts', line: 4 }],
+      ports: {
+        pause: {
+          pausedAt: (_place, inspect) => {
+            answers.push(inspect.evaluate('pci_devices().length'), inspect.evaluate('1 + 1'));
+            return { kind: 'resume' };
+          },
+        },
+      },
+    });
+    expect(JSON.stringify(answers[0])).toContain('A watch expression cannot look into vm0');
+    expect(JSON.stringify(answers[1])).toContain('2');
+    expect(watched.trace.hash()).toBe(runOf([host, guest]).trace.hash());
   });
 
   it('is refused in a lab whose machine has no VM', () => {
