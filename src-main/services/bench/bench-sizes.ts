@@ -35,7 +35,7 @@ export const FULL_SIZES: BenchSizes = {
   traceRecords: 1_000_000,
   heapTranslations: 1_000_000,
   adis: 1024,
-  descriptors: 2048,
+  descriptors: 1024,
   scriptCalls: 20_000,
   events: 1_000_000,
   seeks: 20,

@@ -17,7 +17,7 @@ export interface Samples {
 }
 
 /** A busy machine disturbs every run; after so many attempts the last one counts as it is. */
-const ATTEMPTS = 8;
+const ATTEMPTS = 4;
 
 /** Nanoseconds that `body` takes when nothing else has the processor. */
 export function timed(host: BenchHost, body: () => void): number {

@@ -24,7 +24,7 @@ describe('timed', () => {
     let runs = 0;
     const host = createStepHost({ interruptions: () => count++ });
     expect(timed(host, () => runs++)).toBe(1000);
-    expect(runs).toBe(8);
+    expect(runs).toBe(4);
   });
 });
 
