@@ -83,11 +83,9 @@ const REASONS: readonly Reason[] = [
     explains: (d) => d.family === 'iq-shape' && d.at === 'FSTS' && d.ours === '0x0',
   },
   {
-    section: '11.4.7.5',
-    why: 'the upper address register is there without EIM too; bits 31:16 of the data register are reserved',
-    explains: (d) =>
-      (/^[FIP]EUADDR$/.test(d.at) && d.recorded === '0x0') ||
-      (/^[FIP]EDATA$/.test(d.at) && within(0xffff_0000n)(d)),
+    section: '11.4.7.3',
+    why: 'bits 31:16 of the data registers are reserved',
+    explains: (d) => /^[FIP]EDATA$/.test(d.at) && within(0xffff_0000n)(d),
   },
   {
     section: '11.4.9.3',

@@ -38,6 +38,7 @@ const ADDRESS_FIELDS = {
 const UPPER_ADDRESS_FIELDS = {
   MUA: bits(31, 0, 'Message Upper Address', {
     access: 'RW',
+    capability: 'EIM',
     format: 'hex',
     note: 'Destination bits 31:8 in the same place for x2APIC, else 0.',
   }),

@@ -156,6 +156,15 @@ describe('register accesses', () => {
     expect(bench.read('IRTA_REG')).toBe(0xfn);
   });
 
+  it('leave upper message addresses zero where extended interrupts are not reported', () => {
+    const [without, with32Bits] = [false, true].map((EIM) => {
+      const bench = new IommuBench({ flags: { EIM } });
+      bench.write('FEUADDR_REG', 0xffff_ffff);
+      return bench.read('FEUADDR_REG');
+    });
+    expect([without, with32Bits]).toEqual([0n, 0xffff_ffffn]);
+  });
+
   it('leave SSIRWE zero where it is not reported', () => {
     const bench = new IommuBench();
     bench.write('RTADDR_REG', 0xfffn);
