@@ -164,7 +164,7 @@ export function fakeLab(id: string, seed: number, profile: LabView['profile']): 
             kind: 'predict',
             id: 'predict-pgtt',
             field: 'PGTT',
-            question: 'Which translation type will the new PASID table entry have?',
+            question: 'Which `PGTT` will the new [PASID table entry](term:pasid) have?',
             options: ['first-stage', 'second-stage', 'nested', 'pass-through'],
           },
           {

@@ -164,6 +164,15 @@ describe('guide pane', () => {
     expect(second()).toContain('PASID 0 is reserved');
   });
 
+  it('shows a question with its terms and code', async () => {
+    await openLab();
+    const box = render(GuidePane, bed).get('[data-testid="predict-predict-pgtt"]');
+    expect(box.get('code').text()).toBe('PGTT');
+    expect(box.text()).toContain('Which PGTT will the new PASID table entry have?');
+    const group = box.get('[role="radiogroup"]').attributes('aria-labelledby') ?? '';
+    expect(box.get(`[id="${group}"]`).text()).toContain('Which PGTT');
+  });
+
   it('records a prediction once it is chosen', async () => {
     await openLab();
     const view = render(GuidePane, bed);
