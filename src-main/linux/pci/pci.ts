@@ -287,13 +287,18 @@ export class Pci {
     dev.publish();
   }
 
-  /** Function Level Reset; the function answers again after 100 ms. */
-  pcie_flr(dev: PciDev): number {
+  hasFlr(dev: PciDev): boolean {
     const cap = this.config.findCapability(dev, R.PCI_CAP_ID_EXP);
     const devcap = cap === 0 ? 0 : this.config.read(dev, cap + R.PCI_EXP_DEVCAP, 4);
-    if ((devcap & R.PCI_EXP_DEVCAP_FLR) === 0) {
+    return (devcap & R.PCI_EXP_DEVCAP_FLR) !== 0;
+  }
+
+  /** Function Level Reset; the function answers again after 100 ms. */
+  pcie_flr(dev: PciDev): number {
+    if (!this.hasFlr(dev)) {
       return -ENODEV;
     }
+    const cap = this.config.findCapability(dev, R.PCI_CAP_ID_EXP);
     this.config.update16(dev, cap + R.PCI_EXP_DEVCTL, R.PCI_EXP_DEVCTL_BCR_FLR, 0);
     this.#core.advance(FLR_SETTLE_NS);
     return 0;
@@ -301,14 +306,15 @@ export class Pci {
 
   /** A reset after which the function is where it was: its configuration is kept. -ENOTTY when it has none. */
   pci_reset_function(dev: PciDev): number {
+    if (!this.hasFlr(dev)) {
+      return -ENOTTY;
+    }
     this.#observers.forEach((o) => o.willReset?.(dev));
     const state = savePciState(this.config, dev);
-    const result = this.pcie_flr(dev);
-    if (result === 0) {
-      restorePciState(this.config, dev, state);
-    }
+    this.pcie_flr(dev);
+    restorePciState(this.config, dev, state);
     this.#observers.forEach((o) => o.didReset?.(dev));
-    return result < 0 ? -ENOTTY : 0;
+    return 0;
   }
 
   // ---- BARs ----------------------------------------------------------------------------------------------------------

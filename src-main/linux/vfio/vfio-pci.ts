@@ -144,9 +144,13 @@ function deviceIoctl(
   if (state === undefined) {
     return -EINVAL;
   }
+  const canReset = parts.pci.hasFlr(state.dev);
   switch (command) {
     case D.VFIO_DEVICE_GET_INFO:
-      return getDeviceInfo(argument, F.VFIO_DEVICE_FLAGS_PCI | F.VFIO_DEVICE_FLAGS_RESET);
+      return getDeviceInfo(
+        argument,
+        F.VFIO_DEVICE_FLAGS_PCI | (canReset ? F.VFIO_DEVICE_FLAGS_RESET : 0),
+      );
     case D.VFIO_DEVICE_GET_REGION_INFO:
       return getRegionInfo(argument, (index) => state.regions.get(index));
     case D.VFIO_DEVICE_GET_IRQ_INFO:
@@ -154,7 +158,7 @@ function deviceIoctl(
     case D.VFIO_DEVICE_SET_IRQS:
       return setIrqs(argument, irqTargets(parts, state), caller);
     case D.VFIO_DEVICE_RESET:
-      return parts.pci.pci_reset_function(state.dev);
+      return canReset ? parts.pci.pci_reset_function(state.dev) : -EINVAL;
     default:
       return -ENOTTY;
   }

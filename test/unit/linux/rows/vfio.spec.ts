@@ -103,7 +103,9 @@ describe('row 21: regions', () => {
     const { qemu } = withPassThrough();
     const { device } = qemu.openByGroup(PCI_NAME);
     const info = qemu.request(device, D.VFIO_DEVICE_GET_INFO, VfioDeviceInfo, {});
-    expect(info.values).toMatchObject({ flags: 3, num_regions: 9, num_irqs: 5 });
+    expect(info.values).toMatchObject({ flags: 2, num_regions: 9, num_irqs: 5 });
+    // The function has no function level reset.
+    expect(qemu.ioctl(device, D.VFIO_DEVICE_RESET)).toBe(-EINVAL);
     expect(qemu.request(device, D.VFIO_DEVICE_GET_INFO, VfioDeviceInfo, {}, { bytes: 12 }).rc).toBe(
       -EINVAL,
     );
