@@ -10,6 +10,7 @@ import { checks as pasidIsolation } from './070-pasid-isolation/checks.ts';
 import { checks as vfioDance } from './060-vfio-dance/checks.ts';
 import { checks as workQueuesByHand } from './080-work-queues-by-hand/checks.ts';
 import { checks as imsAndPostedInterrupts } from './090-ims-and-posted-interrupts/checks.ts';
+import { checks as nativeSva } from './100-native-sva/checks.ts';
 
 export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'find-the-capability': findTheCapability,
@@ -22,4 +23,5 @@ export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'vfio-dance': vfioDance,
   'work-queues-by-hand': workQueuesByHand,
   'ims-and-posted-interrupts': imsAndPostedInterrupts,
+  'native-sva': nativeSva,
 };

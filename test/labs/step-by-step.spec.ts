@@ -79,6 +79,14 @@ const GUIDES: Readonly<Record<string, readonly (readonly [step: string, ...regio
     ['posted', 'bypass'],
     ['teardown', 'drain', 'unbind'],
   ],
+  'native-sva': [
+    ['bind', 'bind'],
+    ['threads', 'pool'],
+    ['lazy', 'lazy'],
+    ['touch', 'parts'],
+    ['unmap', 'unmap'],
+    ['release', 'release'],
+  ],
 };
 
 function grade(id: string, done: ReadonlySet<string>) {

@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest';
+import { describeLabInWindow } from '../support/lab-in-window.ts';
+
+describeLabInWindow('native-sva', (solved) => {
+  it('prints what became of each copy, and shows page requests and their answers', async () => {
+    const { window, printed } = solved();
+    await window.pane('Console');
+    await expect.poll(printed).toContain('blocking page request invalid');
+    await expect.poll(printed).toContain('plain page fault');
+    const requests = await window.view('page-requests');
+    await expect.poll(() => requests.textContent()).toContain('invalid');
+  });
+});
