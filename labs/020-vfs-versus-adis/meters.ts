@@ -43,12 +43,19 @@ function contexts(): readonly DataView[] {
   return halves.flatMap((half) => present(read(pointer(half), PAGE), CONTEXT_ENTRY));
 }
 
-/** The PASID directory of a function, 64 PASIDs behind each entry. */
+/** The PASID directory of a function, 64 PASIDs behind each entry. Of its low byte, Linux sets bit 0 alone. */
 function pasids(context: DataView): number {
   const entries = 2 ** (((context.getUint32(0, true) >>> 9) & 7) + 7);
-  return present(read(pointer(context), entries * 8), 8)
-    .map((half) => present(read(pointer(half), PAGE), PASID_ENTRY).length)
-    .reduce((sum, count) => sum + count, 0);
+  const directory = read(pointer(context), entries * 8);
+  const view = new DataView(directory.buffer, directory.byteOffset);
+  let count = 0;
+  for (let at = directory.indexOf(1); at >= 0; at = directory.indexOf(1, at + 1)) {
+    if (at % 8 === 0) {
+      const table = view.getBigUint64(at, true) & ADDRESS;
+      count += present(read(table, PAGE), PASID_ENTRY).length;
+    }
+  }
+  return count;
 }
 
 export function measure(): Meters {

@@ -33,6 +33,13 @@ export const PRESETS = {
     lower: ['counters', 'ept'],
     tool: 'trace',
   },
+  functions: {
+    upper: ['topology', 'pci-config', 'pasid-table'],
+    lower: ['counters'],
+    tool: 'console',
+  },
+  'device-files': { upper: ['sysfs', 'vfio'], lower: ['topology', 'counters'], tool: 'console' },
+  'vfio-user': { upper: ['vfio', 'domains'], lower: ['pasid-table', 'memory'], tool: 'console' },
   mdev: { upper: ['sysfs', 'topology'], lower: ['vdev', 'counters'], tool: 'console' },
   vfio: { upper: ['vfio', 'vdev'], lower: ['ept', 'domains'], tool: 'trace' },
   'fast-path': {
