@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defined } from '../../../../src-main/bits/invariant.ts';
 import { EPERM } from '../../../../src-main/linux/errno.ts';
+import { INVALID_IOASID } from '../../../../src-main/linux/iommu/ioasid.ts';
 import { EXIT_REASON } from '../../../../src-main/spec/cpu/vm-exit.ts';
 import { PORTAL_PAGE } from '../../../../src-main/spec/dsa/portals.ts';
 import { STATUS } from '../../../../src-main/spec/dsa/status-codes.ts';
@@ -10,6 +11,7 @@ import {
   VFIO_GROUP_IOCTLS as G,
 } from '../../../../src-main/spec/vfio/ioctl-numbers.ts';
 import { ADDRESS_TYPE } from '../../../../src-main/sim/index.ts';
+import { Vm } from '../../../../src-main/vmm/vm.ts';
 import { IsolationOracle } from '../../../support/isolation-oracle.ts';
 import {
   BAR,
@@ -26,7 +28,14 @@ import {
   type IdxdLab,
 } from '../../../support/linux-idxd.ts';
 import { VfioUser } from '../../../support/linux-vfio.ts';
-import { bootSva, lazyMove, openApp, statusOf, type SvaApp } from '../../../support/linux-sva.ts';
+import {
+  anonymous,
+  bootSva,
+  lazyMove,
+  openApp,
+  statusOf,
+  type SvaApp,
+} from '../../../support/linux-sva.ts';
 import {
   bootVsva,
   guestMove,
@@ -327,6 +336,69 @@ describe('row 71: 8.9, denial of service', () => {
     expect(statusOf(quiet)).toBe(STATUS.success);
     const failed = Array.from({ length: 12 }, (_, n) => statusOf(flooder, n));
     expect(new Set(failed)).toEqual(new Set([STATUS.pageRequestInvalid]));
+  });
+});
+
+describe('row 71: 8.9b, long work of one client', () => {
+  /** Time until a neighbour's small copy is done behind an attacker's long ones; the limit is of the queue. */
+  function latency(maxTransfer: number): { readonly ns: number; readonly attacker: number } {
+    const lab = bootIdxd({ wqs: [{ mode: 'shared', type: 'user', enable: false }] });
+    const { name } = wqAt(lab, 0);
+    const limit = `bus/dsa/devices/${name}/max_transfer_size`;
+    expect(lab.sysfsWrite(limit, String(maxTransfer))).toBeGreaterThan(0);
+    expect(lab.sysfsWrite('bus/dsa/drivers/dsa/bind', name)).toBeGreaterThan(0);
+    const [attacker, neighbour] = [openApp(lab, 'attacker', 0), openApp(lab, 'neighbour', 1)];
+    const { instructions, core } = lab.kernel;
+    const source = anonymous(lab, attacker.process, 64, true);
+    const target = anonymous(lab, attacker.process, 64, true);
+    const submit = (app: SvaApp, words: Uint32Array): void => {
+      // Blocking on faults is not what this is about.
+      words[1] = ((words[1] ?? 0) & ~2) >>> 0;
+      expect(instructions.enqcmd(app.process, app.portal, words)).toBe('accepted');
+    };
+    for (let n = 0; n < 8; n++) {
+      submit(attacker, lazyMove(attacker, { from: source, to: target, bytes: 64 * PAGE, at: n }));
+    }
+    const { records } = neighbour;
+    const start = core.nowNs;
+    submit(neighbour, lazyMove(neighbour, { from: records, to: records + 0x800, at: 4 }));
+    expect(core.waitFor(() => statusOf(neighbour, 4) !== 0, 100_000_000)).toBe(true);
+    expect(statusOf(neighbour, 4)).toBe(STATUS.success);
+    const ns = core.nowNs - start;
+    core.advance(100_000_000);
+    return { ns, attacker: statusOf(attacker) };
+  }
+
+  it('is refused by the limit of the queue, and costs every neighbour without one', () => {
+    const [defended, undefended] = [latency(16 * PAGE), latency(2 ** 20)];
+    expect(defended.attacker).toBe(STATUS.transferSize);
+    expect(undefended.attacker).toBe(STATUS.success);
+    expect(undefended.ns).toBeGreaterThan(defended.ns * 2);
+  });
+});
+
+describe('row 71: 8.9d, PASIDs that one VM takes', () => {
+  /** All PASIDs that the platform has in this scene. */
+  const MAX = 20;
+
+  it.each([
+    [8, true],
+    [1000, false],
+  ] as const)('with a quota of %i leave some for others: %s', (pasidQuota, isKept) => {
+    const lab = bootVsva('kvmforum2019', ['shared']);
+    const { ioasids } = lab.kernel;
+    const sets = ['flooder', 'other'].map((name) => {
+      const viommu = { pasidQuota };
+      const vm = new Vm(lab.kvm, { name, memoryBytes: 40 * 2 ** 20, vcpus: 1, viommu });
+      return defined(ioasids.ioasid_find_mm_set(vm.qemu.process.mm) ?? undefined, 'Set');
+    });
+    const [flooder, other] = sets.map((set) => () => ioasids.ioasid_alloc(set, 1, MAX));
+    let taken = 0;
+    while (flooder !== undefined && flooder() !== INVALID_IOASID) {
+      taken += 1;
+    }
+    expect(taken).toBeGreaterThan(0);
+    expect(other?.() !== INVALID_IOASID).toBe(isKept);
   });
 });
 
