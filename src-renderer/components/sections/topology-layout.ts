@@ -274,7 +274,7 @@ function portsOf(ends: readonly End[]): ReadonlyMap<End, Port> {
 }
 
 /**
- * Lanes of wires between two ranks. Of wires that go left the leftmost is uppermost, of those that go right the rightmost:
+ * Lanes of wires between two ranks, as distances from the middle. Of wires that go left the leftmost is uppermost, of those that go right the rightmost:
  * then none of them crosses another.
  */
 function lanesOf(
@@ -290,11 +290,12 @@ function lanesOf(
   for (const gap of gaps.values()) {
     const direction = ({ start, end }: Pair): number =>
       Math.sign(middleOf(end.box) - middleOf(start.box));
+    const distance = Math.min(LANE_GAP, (RANK_GAP - LANE_GAP) / gap.length);
     const order = (pair: Pair): number =>
       direction(pair) > 0 ? -middleOf(pair.start.box) : middleOf(pair.start.box);
     gap
       .toSorted((a, b) => direction(a) - direction(b) || order(a) - order(b))
-      .forEach((pair, at) => lanes.set(pair, (gap.length - 1) / 2 - at));
+      .forEach((pair, at) => lanes.set(pair, ((gap.length - 1) / 2 - at) * distance));
   }
   return lanes;
 }
@@ -354,7 +355,7 @@ function routeWires(edges: TopologySection['edges'], boxes: readonly Box[]): rea
     if (from === undefined || to === undefined) return [];
     const target = pair.end.box;
     const inside = target.y - (tops.get(target.node.id)?.y ?? target.y);
-    const turn = inside + RANK_GAP / 2 + (lanes.get(pair) ?? 0) * LANE_GAP;
+    const turn = inside + RANK_GAP / 2 + (lanes.get(pair) ?? 0);
     return [{ edge: pair.edge, from, to, turn }];
   });
 }
