@@ -14,16 +14,11 @@ import {
   VFIO_DEVICE_IOCTLS as D,
   VFIO_FLAGS as F,
 } from '../../../../src-main/spec/vfio/ioctl-numbers.ts';
-import {
-  VfioDeviceFeature,
-  VfioDeviceFeatureMigration,
-  VfioDeviceFeatureMigState,
-} from '../../../../src-main/spec/vfio/vfio-structures.ts';
-import { decodeBytes, encodeBytes } from '../../../../src-main/linux/core/user-argument.ts';
+import { VfioDeviceFeatureMigration } from '../../../../src-main/spec/vfio/vfio-structures.ts';
+import { decodeBytes } from '../../../../src-main/linux/core/user-argument.ts';
 import {
   BAR,
   bootIdxd,
-  bytesOfWords,
   createVdev,
   GUEST_RAM,
   mapPortal,
@@ -36,6 +31,15 @@ import {
   type OpenVdev,
   type WqPlan,
 } from '../../../support/linux-idxd.ts';
+import {
+  feature,
+  migrate,
+  readAll,
+  setState,
+  stateOf,
+  trapped,
+  writeTo,
+} from '../../../support/vdev-migration.ts';
 
 const PAGE = 4096;
 const INTCAUSE = 0x98;
@@ -43,58 +47,6 @@ const HANDLES_REVOKED = 2 ** 31;
 const EVENTFD = F.VFIO_IRQ_SET_DATA_EVENTFD | F.VFIO_IRQ_SET_ACTION_TRIGGER;
 const DWQ: WqPlan = { mode: 'dedicated', type: 'mdev', size: 16 };
 const SWQ: WqPlan = { mode: 'shared', type: 'mdev', size: 16 };
-
-/** VFIO_DEVICE_FEATURE with data behind the header. */
-function feature(
-  open: OpenVdev,
-  flags: number,
-  data: Uint8Array,
-): { rc: number; data: Uint8Array } {
-  const argsz = VfioDeviceFeature.bytes + data.length;
-  const buffer = new Uint8Array(argsz);
-  buffer.set(encodeBytes(VfioDeviceFeature, { argsz, flags }));
-  buffer.set(data, VfioDeviceFeature.bytes);
-  const rc = open.user.ioctl(open.fd, D.VFIO_DEVICE_FEATURE, buffer);
-  return { rc, data: buffer.subarray(VfioDeviceFeature.bytes) };
-}
-
-function setState(open: OpenVdev, device_state: MigrationState): { rc: number; fd: number } {
-  const request = encodeBytes(VfioDeviceFeatureMigState, { device_state });
-  const flags = F.VFIO_DEVICE_FEATURE_SET | F.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE;
-  const { rc, data } = feature(open, flags, request);
-  return { rc, fd: decodeBytes(VfioDeviceFeatureMigState, data).data_fd | 0 };
-}
-
-function stateOf(open: OpenVdev): number {
-  const flags = F.VFIO_DEVICE_FEATURE_GET | F.VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE;
-  const { data } = feature(open, flags, new Uint8Array(VfioDeviceFeatureMigState.bytes));
-  return decodeBytes(VfioDeviceFeatureMigState, data).device_state;
-}
-
-function readAll({ user }: OpenVdev, fd: number): { bytes: Uint8Array; end: number } {
-  const pieces: number[] = [];
-  for (;;) {
-    const into = new Uint8Array(1000);
-    const count = user.kernel.calls.pread(user.process, fd, into, 0);
-    if (count <= 0) {
-      return { bytes: Uint8Array.from(pieces), end: count };
-    }
-    pieces.push(...into.subarray(0, count));
-  }
-}
-
-function writeTo({ user }: OpenVdev, fd: number, bytes: Uint8Array): number {
-  return user.kernel.calls.pwrite(user.process, fd, bytes, 0);
-}
-
-/** What the VMM does besides: guest memory goes over. */
-function copyMemory(from: OpenVdev, to: OpenVdev): void {
-  const bytes = from.user.process.mm.read(from.memory, from.pages * PAGE);
-  if (typeof bytes === 'number') {
-    throw new Error('No memory');
-  }
-  to.user.process.mm.write(to.memory, bytes);
-}
 
 function boot(wqs: readonly WqPlan[], type: 'dwq' | 'swq'): { lab: IdxdLab; sides: OpenVdev[] } {
   const lab = bootIdxd({ wqs });
@@ -121,23 +73,6 @@ function move(at: number, extra: { readonly handle?: number; readonly bytes?: nu
 
 function recordOf(open: OpenVdev, at: number): number {
   return statusAt(open, 0x9000 + at * 64);
-}
-
-/** Stores of a guest to a portal that is not mapped. */
-function trapped(open: OpenVdev, words: Uint32Array): void {
-  open.user.write(open.fd, BAR.portals, 0, bytesOfWords(words));
-}
-
-/** The whole way of a device: saved there, restored here, running. */
-function migrate(source: OpenVdev, destination: OpenVdev): void {
-  expect(setState(source, S.PRE_COPY).rc).toBe(0);
-  const { fd } = setState(source, S.STOP_COPY);
-  const { bytes, end } = readAll(source, fd);
-  expect(end).toBe(0);
-  copyMemory(source, destination);
-  const resuming = setState(destination, S.RESUMING);
-  expect(writeTo(destination, resuming.fd, bytes)).toBe(bytes.length);
-  expect(setState(destination, S.RUNNING).rc).toBe(0);
 }
 
 describe('row 68: states of a migration', () => {
