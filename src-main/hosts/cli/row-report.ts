@@ -76,8 +76,11 @@ export function loadRowReport(
     : { why: 'sources or tests changed since the last report' };
 }
 
-/** Runs the tests that name rows, and no others. What the runner prints goes to stderr. */
-export function runRowTests(root: string): readonly RowTest[] {
+/** Where what the runner prints goes. */
+export type RunnerTalk = NodeJS.WriteStream | 'ignore';
+
+/** Runs the tests that name rows, and no others. */
+export function runRowTests(root: string, talk: RunnerTalk): readonly RowTest[] {
   const files = globSync(SPECS, { cwd: root })
     .filter((file) => rowNamesIn(readFileSync(path.join(root, file), 'utf8')).length > 0)
     .toSorted();
@@ -93,7 +96,7 @@ export function runRowTests(root: string): readonly RowTest[] {
         ...['--reporter=default', '--reporter=json', `--outputFile.json=${output}`],
         ...files,
       ],
-      { cwd: root, stdio: ['ignore', process.stderr, process.stderr] },
+      { cwd: root, stdio: ['ignore', talk, talk] },
     );
     return saveRowReport(root, JSON.parse(readFileSync(output, 'utf8')) as RunnerReport);
   } finally {

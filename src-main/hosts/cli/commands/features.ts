@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { featureTable, type FeatureTable } from '../../../services/features/feature-table.ts';
 import type { RowTest } from '../../../services/features/feature-table.ts';
 import {
@@ -9,13 +10,13 @@ import {
   type CommandIo,
 } from '../command.ts';
 import { appPaths } from '../lab-tools.ts';
-import { canRunTests, loadRowReport, runRowTests } from '../row-report.ts';
+import { canRunTests, loadRowReport, runRowTests, type RunnerTalk } from '../row-report.ts';
 import { textTable } from '../text-table.ts';
 
 export const features = createFeatures(() => appPaths().root);
 
-/** `rootOf`: the checkout whose tests prove the rows. */
-export function createFeatures(rootOf: () => string): Command {
+/** `rootOf`: the checkout whose tests prove the rows. What the test runner prints is talk. */
+export function createFeatures(rootOf: () => string, talk: RunnerTalk = process.stderr): Command {
   return {
     name: 'features',
     operands: '',
@@ -36,7 +37,7 @@ export function createFeatures(rootOf: () => string): Command {
           'Use a checkout of the sources, with its packages installed',
         );
       }
-      const table = featureTable(testsOf(root, input.isSet('run'), io));
+      const table = featureTable(testsOf(root, { mustRun: input.isSet('run'), talk, io }));
       if (input.isSet('json')) printJson(io, table);
       else printTable(io, table);
       return table.proven === table.total ? EXIT.pass : EXIT.fail;
@@ -44,12 +45,16 @@ export function createFeatures(rootOf: () => string): Command {
   };
 }
 
-function testsOf(root: string, mustRun: boolean, io: CommandIo): readonly RowTest[] {
+function testsOf(
+  root: string,
+  options: { readonly mustRun: boolean; readonly talk: RunnerTalk; readonly io: CommandIo },
+): readonly RowTest[] {
+  const { mustRun, talk, io } = options;
   const last = loadRowReport(root);
   if ('tests' in last && !mustRun) return last.tests;
   const why = 'why' in last ? last.why : 'asked for';
   io.say(`Running the tests of the checklist (${why}); this takes a while`);
-  return runRowTests(root);
+  return runRowTests(root, talk);
 }
 
 function printTable(io: CommandIo, { rows, proven, total }: FeatureTable): void {

@@ -39,7 +39,7 @@ function write(file: string, text: string): void {
 }
 
 function features(...words: readonly string[]): Promise<CliRun> {
-  return cli(['features', ...words], { commands: [createFeatures(() => root)] });
+  return cli(['features', ...words], { commands: [createFeatures(() => root, 'ignore')] });
 }
 
 function documentOf({ out }: CliRun): FeaturesDocument {
@@ -62,7 +62,8 @@ beforeEach(() => {
 
 afterEach(() => rmSync(root, { recursive: true }));
 
-describe('features', () => {
+// Test runners start here, and take their time.
+describe('features', { timeout: 120_000 }, () => {
   it('runs the tests that name rows, and tells what each row has', async () => {
     write('test/a.spec.ts', specOf([1, 2]));
     write('test/b.spec.ts', specOf([2, 3], 'false'));
