@@ -11,6 +11,7 @@ import { checks as vfioDance } from './060-vfio-dance/checks.ts';
 import { checks as workQueuesByHand } from './080-work-queues-by-hand/checks.ts';
 import { checks as imsAndPostedInterrupts } from './090-ims-and-posted-interrupts/checks.ts';
 import { checks as nativeSva } from './100-native-sva/checks.ts';
+import { checks as processDeath } from './110-process-death/checks.ts';
 
 export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'find-the-capability': findTheCapability,
@@ -24,4 +25,5 @@ export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'work-queues-by-hand': workQueuesByHand,
   'ims-and-posted-interrupts': imsAndPostedInterrupts,
   'native-sva': nativeSva,
+  'process-death': processDeath,
 };

@@ -87,6 +87,11 @@ const GUIDES: Readonly<Record<string, readonly (readonly [step: string, ...regio
     ['unmap', 'unmap'],
     ['release', 'release'],
   ],
+  'process-death': [
+    ['order', 'order'],
+    ['dedicated', 'dedicated'],
+    ['shared', 'shared'],
+  ],
 };
 
 function grade(id: string, done: ReadonlySet<string>) {
