@@ -280,7 +280,7 @@ describe('topology section', () => {
   /** The picture comes in a chunk of its own. */
   async function showPicture(seen?: Seen): Promise<VueWrapper> {
     const view = show(sections, seen);
-    await vi.waitUntil(() => view.findAll('.box').length > 0);
+    await vi.waitUntil(() => view.findAll('.box').length > 0, { timeout: 15_000 });
     return view;
   }
 
