@@ -8,6 +8,7 @@ import { Vm } from './vm.ts';
 export interface VmStartOptions {
   /** The CPUs take posted interrupts without an exit (APICv). */
   readonly hasPosting?: boolean;
+  readonly hasPasidTranslation?: boolean;
 }
 
 export class VirtualMachines {

@@ -97,7 +97,9 @@ function enqcmds({ kernel, call }: BoundCall, dst: ScriptValue, src: ScriptValue
   const result = kernel.io.enqcmds(portalAddress(dst), words);
   if (result === 0) return 0;
   if (result === -EAGAIN) return 1;
-  throw new ScriptError('General protection fault: bits 30:20 of the descriptor must be zero');
+  throw new ScriptError(
+    'General protection fault: bits 30:20 of the descriptor must be zero, and a guest’s PASID must be its own',
+  );
 }
 
 export function createEnqcmdModule(env: SdkEnvironment): SdkModule {

@@ -1,11 +1,9 @@
 /** `lab/vm`: virtual machines, and code that runs in their guests. */
-import { invariant } from '../../bits/invariant.ts';
 import { EXIT_REASON_NAMES } from '../../spec/cpu/vm-exit.ts';
 import { formatBdf } from '../../spec/pcie/requester-id.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import type { ExitCounts } from '../../vmm/kvm/kvm-vm.ts';
 import type { VfioPciDevice } from '../../vmm/qemu/vfio-pci.ts';
-import type { VirtualMachines } from '../../vmm/virtual-machines.ts';
 import type { Vm } from '../../vmm/vm.ts';
 import {
   asArray,
@@ -25,25 +23,14 @@ import {
   defineSdkModule,
   type HostFunctionSpec,
   type ScriptRecord,
-  type ScriptValue,
   type SdkModule,
 } from './sdk-module.ts';
 import { VM_TYPES } from './types/lab-vm.ts';
+import { runningVm, vmType, vmsOf } from './vm-handle.ts';
 
 type Functions = Record<string, HostFunctionSpec>;
 
 const MAX_PASID = 0xf_ffff;
-
-const vmType = defineHostType<Vm>({
-  name: 'vm',
-  properties: {
-    name: { get: (vm) => vm.name },
-    memory: { get: (vm) => vm.qemu.memoryBytes },
-    vcpus: { get: (vm) => vm.qemu.vm.vcpus.length },
-    is_booted: { get: (vm) => vm.guest !== null },
-    exits: { get: (vm) => vm.exits },
-  },
-});
 
 const guestDeviceType = defineHostType<VfioPciDevice>({
   name: 'guest device',
@@ -54,18 +41,6 @@ const guestDeviceType = defineHostType<VfioPciDevice>({
     is_release_requested: { get: (device) => device.isReleaseRequested, isPrinted: false },
   },
 });
-
-function vmsOf({ vms }: SdkEnvironment): VirtualMachines {
-  invariant(vms !== undefined, 'No VMs in this environment');
-  return vms;
-}
-
-/** A VM whose process is alive. */
-function runningVm(env: SdkEnvironment, value: ScriptValue): Vm {
-  const vm = vmType.target(value, 'vm');
-  if (vmsOf(env).find(vm.name) === vm) return vm;
-  throw new ScriptError(`The VM ${vm.name} is gone`);
-}
 
 /** The kernel that runs in a VM. */
 function guestOf(vm: Vm): Kernel {
@@ -92,10 +67,20 @@ function lifeFunctions(env: SdkEnvironment): Functions {
         'options.posted_interrupts',
         asBoolean,
       );
+      const hasPasidTranslation = optional(
+        fields['pasid_translation'],
+        'options.pasid_translation',
+        asBoolean,
+      );
       const vms = vmsOf(env);
       const problem = vms.problem(wanted);
       if (problem !== undefined) throw new ScriptError(problem);
-      return vmType.of(vms.start(wanted, hasPosting === undefined ? {} : { hasPosting }));
+      return vmType.of(
+        vms.start(wanted, {
+          ...(hasPosting === undefined ? {} : { hasPosting }),
+          ...(hasPasidTranslation === undefined ? {} : { hasPasidTranslation }),
+        }),
+      );
     }),
     find_vm: query(env, (_bound, name) =>
       handleOr(vmType, vmsOf(env).find(asString(name, 'name')) ?? null),

@@ -5,6 +5,7 @@ import { EFAULT } from '../../linux/errno.ts';
 import type { RegionSpec } from '../../linux/vfio/device-requests.ts';
 import type { IrqSetRequest } from '../../linux/vfio/irq-set.ts';
 import type { VdcmOps } from '../../linux/vdcm/vdcm-ops.ts';
+import { KvmVm } from '../../vmm/kvm/kvm-vm.ts';
 import {
   asArray,
   asBoolean,
@@ -45,6 +46,13 @@ const vdevType = defineHostType<IdxdVdev>({
     state: { get: (vdev) => vdev.state },
     is_open: { get: (vdev) => vdev.isOpen },
     default_pasid: { get: (vdev) => vdev.pasids.default },
+    is_pasid_translated: {
+      get: (vdev) => {
+        const kvm = vdev.vfioDevice?.kvm;
+        return kvm instanceof KvmVm && kvm.hasPasidTranslation;
+      },
+      isPrinted: false,
+    },
   },
 });
 

@@ -43,6 +43,7 @@ export interface KvmVcpuOptions {
   readonly pasidDirectories: { readonly low: number; readonly high: number };
   /** The CPU takes posted interrupts without an exit. */
   readonly hasPosting: boolean;
+  readonly hasPasidTranslation: boolean;
 }
 
 export class KvmVcpu implements ScheduledVcpu {
@@ -236,7 +237,7 @@ export class KvmVcpu implements ScheduledVcpu {
   }
 
   #writeControls(options: KvmVcpuOptions, virtualApic: number): void {
-    const { hasPosting, pasidDirectories } = options;
+    const { hasPosting, hasPasidTranslation, pasidDirectories } = options;
     const fields: Partial<Record<VmcsFieldName, bigint | number>> = {
       pinBasedControls: PinBasedControls.encode({
         EXTERNAL_INTERRUPT_EXITING: 1,
@@ -250,7 +251,7 @@ export class KvmVcpu implements ScheduledVcpu {
       secondaryControls: SecondaryControls.encode({
         ENABLE_EPT: 1,
         VIRTUAL_INTERRUPT_DELIVERY: 1,
-        PASID_TRANSLATION: Number(this.#core.defends('pasid-translation')),
+        PASID_TRANSLATION: Number(hasPasidTranslation),
       })[0] as number,
       exitControls: ExitControls.encode({ ACKNOWLEDGE_INTERRUPT: 1 })[0] as number,
       eptPointer: options.eptPointer,

@@ -31,6 +31,8 @@ export interface KvmVmOptions {
   readonly memoryBytes: number;
   /** The CPUs process posted interrupts (APICv). */
   readonly hasPosting: boolean;
+  /** ENQCMD and ENQCMDS of the guest have their PASIDs translated. True when absent. */
+  readonly hasPasidTranslation?: boolean;
 }
 
 /** Exits by reason; reasons that never occurred are left out. */
@@ -46,6 +48,8 @@ export class KvmVm extends OpenFile {
   readonly pasids: PasidTables;
   readonly vcpus: readonly KvmVcpu[];
   readonly irqfds = new Map<EventfdFile, Irqfd>();
+  /** No PASID of the guest reaches a device as the guest wrote it. */
+  readonly hasPasidTranslation: boolean;
   readonly #memoryBytes: number;
   #notified: {
     readonly set: IoasidSet;
@@ -63,6 +67,8 @@ export class KvmVm extends OpenFile {
     this.vm = options.name;
     this.process = options.process;
     this.#memoryBytes = options.memoryBytes;
+    this.hasPasidTranslation =
+      (options.hasPasidTranslation ?? true) && core.defends('pasid-translation');
     this.ept = new Ept(core, pages, this.vm);
     this.slots = new MemorySlots(core, this.vm, this.ept, options.process.mm);
     this.pasids = new PasidTables(core, pages, this.vm);
@@ -77,6 +83,7 @@ export class KvmVm extends OpenFile {
           eptPointer: this.ept.pointer,
           pasidDirectories: this.pasids,
           hasPosting: options.hasPosting,
+          hasPasidTranslation: this.hasPasidTranslation,
         }),
     );
     kvm.vms.set(this.vm, this);

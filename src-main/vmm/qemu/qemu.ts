@@ -25,6 +25,8 @@ export interface QemuOptions {
   readonly vcpus: number;
   /** The CPUs take posted interrupts without an exit (APICv). True when absent. */
   readonly hasPosting?: boolean;
+  /** KVM translates PASIDs in ENQCMD and ENQCMDS of the guest. True when absent. */
+  readonly hasPasidTranslation?: boolean;
   /** RLIMIT_MEMLOCK of the process; as much as the guest has, and a bit, when absent. */
   readonly memlockBytes?: number;
   /** `-device intel-iommu`: the guest gets a VT-d unit. */
@@ -73,6 +75,7 @@ export class Qemu {
       vcpus: options.vcpus,
       memoryBytes,
       hasPosting: options.hasPosting ?? true,
+      hasPasidTranslation: options.hasPasidTranslation ?? true,
     });
     this.process.files.install(this.vm);
     const sections = memoryRegions(memoryBytes).map((region) => this.#section(region, ram));

@@ -27,6 +27,8 @@ export interface guest_device {
 export interface vm_options {
   /** The CPUs take posted interrupts without an exit (APICv). True when absent. */
   readonly posted_interrupts?: boolean;
+  /** KVM translates the PASIDs of ENQCMD and ENQCMDS. True when absent. */
+  readonly pasid_translation?: boolean;
 }
 
 /** The guest kernel's command line. */

@@ -14,6 +14,8 @@ export interface vdev {
   readonly is_open: boolean;
   /** Host PASID of the VM's address space, or -EINVAL before one is attached. */
   readonly default_pasid: number;
+  /** KVM has told VFIO which VM is behind the device, and translates the PASIDs of its ENQCMD. A name of this simulator. */
+  readonly is_pasid_translated: boolean;
 }
 
 /** One region as VFIO_DEVICE_GET_REGION_INFO tells it. */

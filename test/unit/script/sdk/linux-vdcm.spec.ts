@@ -26,6 +26,40 @@ ${CREATE_VDEV}
 `;
 
 describe.each(PROFILES)('linux/vdcm, %s', (profile) => {
+  it('knows whether KVM translates the PASIDs of the VM behind a device', () => {
+    const reports = reportsOf(
+      `${START}
+const [dev] = vdcm_vdevs();
+report('nobody', dev!.is_pasid_translated);
+const seen: string[] = [];
+vdcm_set_ops({
+  mmap: (vdev, index, offset, vma) => {
+    seen.push(String(vdev.is_pasid_translated));
+    return vdcm_mmap(vdev, index, offset, vma);
+  },
+});
+for (const [name, options] of [['vm0', { pasid_translation: false }], ['vm1', {}]] as const) {
+  const vm = start_vm(name, options);
+  if (typeof plug(vm, '${VDEV_UUID}') === 'number') throw new Error('plug');
+  report(name, dev!.is_pasid_translated);
+  boot(vm);
+  report(name + ' portal', [...new Set(seen.splice(0))].join());
+  shutdown_vm(vm);
+}
+report('after', dev!.is_pasid_translated);
+`,
+      vdevMachine(profile),
+    );
+    expect(reports).toEqual({
+      nobody: false,
+      vm0: false,
+      'vm0 portal': 'false',
+      vm1: true,
+      'vm1 portal': 'true',
+      after: false,
+    });
+  });
+
   it('puts operations of a script in the place of the built-in ones', () => {
     const reports = reportsOf(
       `${START}
