@@ -39,6 +39,7 @@ export function setUpMonaco(): void {
     strict: true,
     noEmit: true,
     allowNonTsExtensions: true,
+    allowImportingTsExtensions: true,
     erasableSyntaxOnly: true,
     verbatimModuleSyntax: false,
   });
