@@ -14,7 +14,7 @@ export interface MachineConfig {
   readonly devices: readonly DeviceConfig[];
   readonly vms?: readonly VmConfig[];
   readonly processes?: readonly ProcessConfig[];
-  /** Defences that a lab may take away; all on by default (siov-stack.md section 8). */
+  /** Defences that a lab may take away; all on by default (DSA 3.0 section 7.5). */
   readonly defences?: Readonly<Record<string, boolean>>;
   /** A `guest-error` event is shown to the learner. Off where the lab wants silence to stay silent. */
   readonly showGuestErrors?: boolean;

@@ -26,7 +26,7 @@ const BAR_BASE = 0x2000_0000_0000;
 const BAR_STRIDE = 0x1000_0000;
 const TWO_32 = 2 ** 32;
 
-/** PASID with 20 bits and privileged mode, ATS, PRI and the Scalable IOV DVSEC as devices.md section 1.1 has them. */
+/** PASID with 20 bits and privileged mode, ATS, PRI and the Scalable IOV DVSEC as DSA 3.0 appendix C has them. */
 export const SIOV_EXTENDED: readonly FakeCapability[] = [
   {
     id: 0x23,

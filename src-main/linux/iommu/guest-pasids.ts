@@ -5,7 +5,7 @@
  *
  * Everything hangs on the VM's domain (GPA to HPA), which is attached to the parent as auxiliary domain. What the guest
  * programs for requests without PASID is bound to the default PASID of that domain, in place of its second-stage entry.
- * siov-stack.md 5.2, 5.5 to 5.7.
+ * vSVA series for Linux and QEMU, 2020.
  */
 import { PAGE_RESPONSE_CODE } from '../../spec/vtd/descriptors/page-request-descriptors.ts';
 import type { Core } from '../core/core.ts';

@@ -1,6 +1,6 @@
 /**
  * PASIDs in the hands of a VMM (`/dev/ioasid` of the 2019 proposals): one set for each open file, whose numbers go with it.
- * A number is known to the guest by a private one (SPID), so that two VMs may use the same. siov-stack.md 5.4.
+ * A number is known to the guest by a private one (SPID), so that two VMs may use the same. vSVA series for Linux and QEMU, 2020.
  *
  * The requests of the proposals never had numbers in a kernel header, so a VMM calls them by name.
  */

@@ -17,7 +17,7 @@ export interface IopfPorts {
   respond(fault: PageFault, code: PageResponseCode): void;
 }
 
-/** From the interrupt to the repaired page table, without the pages (devices.md section 8). */
+/** From the interrupt to the repaired page table, without the pages. */
 const SERVICE_NS = 20_000;
 const PAGE_NS = 2_000;
 

@@ -1,7 +1,7 @@
 /**
  * Whose fault a missing translation of a nested domain is. The guest can bring in pages of its own first stage; a hole in the
  * second stage, under a table or under the page, is the host's and must never become a page request of the guest.
- * siov-stack.md 5.2.
+ * vSVA series for Linux and QEMU, 2020.
  */
 import {
   ENTRIES_PER_TABLE,

@@ -1,6 +1,6 @@
 /**
  * Services of ring pairs. The administrator names one or two; with two, ring pairs take turns. After probe it is as on the
- * parts: asym, sym, asym, sym. devices.md 5.1; Linux drivers/crypto/intel/qat/qat_common/adf_cfg_services.c.
+ * parts: asym, sym, asym, sym. Linux drivers/crypto/intel/qat/qat_common/adf_cfg_services.c.
  */
 export type QatService = 'sym' | 'asym' | 'dc';
 

@@ -1,4 +1,4 @@
-/** What every driver does with a function whose ADIs are to be assigned. siov-stack.md chapter 3, steps 5 and 6. */
+/** What every driver does with a function whose ADIs are to be assigned. Intel's idxd VDCM, 2020. */
 import type { Core } from '../core/core.ts';
 import type { AuxDomains } from '../iommu/aux-domain.ts';
 import { IOMMU_DEV_FEAT_AUX } from '../iommu/aux-domain.ts';

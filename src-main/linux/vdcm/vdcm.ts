@@ -1,6 +1,6 @@
 /**
  * A virtual device composition module as VFIO and the mdev core see it, in both eras: registration of types, creation, and
- * the operations on an open device. What a device is made of is the model's: `VdcmModel`. siov-stack.md 2.3 to 2.6, 2.11.
+ * the operations on an open device. What a device is made of is the model's: `VdcmModel`. Linux drivers/vfio/mdev; Intel's idxd VDCM, 2020.
  */
 import { VDEV_ACCESSED } from '../../spec/events/linux.ts';
 import { VFIO_DEVICE_IOCTLS as D, VFIO_FLAGS as F } from '../../spec/vfio/ioctl-numbers.ts';

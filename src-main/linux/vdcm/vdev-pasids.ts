@@ -1,7 +1,7 @@
 /**
  * Host PASIDs of one VDEV: the default one, which stands for requests without a guest PASID, and those behind guest PASIDs.
  * A guest's number means nothing outside its own set, so every number that a guest writes is looked up here before hardware
- * sees it. siov-stack.md 5.9; devices.md 3.4.
+ * sees it. DSA 3.0 section 7.5.3; vSVA series for Linux and QEMU, 2020.
  */
 import type { Core } from '../core/core.ts';
 import { EINVAL } from '../errno.ts';

@@ -1,6 +1,6 @@
 /**
  * Configuration space of a VDEV, played by its VDCM: the layout is the device's, the access rules are the same for all.
- * Accesses are of 1, 2 or 4 bytes and aligned. devices.md 3.1.
+ * Accesses are of 1, 2 or 4 bytes and aligned. DSA 3.0 section 7.5; Intel's idxd VDCM, 2020.
  */
 import type { RegisterBlock } from '../../bits/register-block.ts';
 import { accessProblem, RegisterFile, type RegisterWrite } from '../../sim/index.ts';

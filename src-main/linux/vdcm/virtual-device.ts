@@ -1,6 +1,6 @@
 /**
  * A virtual device as its VDCM composes it, whatever hardware is behind it: regions that VFIO offers, interrupts, PASIDs,
- * and what happens to it in the course of its life. siov-stack.md 2.6 and chapter 3.
+ * and what happens to it in the course of its life. Intel's idxd VDCM, 2020.
  */
 import { bytesToHex } from '../../bits/hex.ts';
 import type { PlainData } from '../../sim/index.ts';

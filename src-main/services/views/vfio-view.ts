@@ -22,7 +22,7 @@ interface MachineState {
   readonly allows: string;
 }
 
-/** siov-stack.md section 2.4, the way through a device node of its own. */
+/** Linux drivers/vfio/device_cdev.c: the way through a device node of its own. */
 const DEVICE_STATES: readonly MachineState[] = [
   { state: 'unbound', by: 'open(/dev/vfio/devices/vfioN)', allows: 'VFIO_DEVICE_BIND_IOMMUFD' },
   {

@@ -1,5 +1,5 @@
 /**
- * How long CPU-side steps take, in nanoseconds: the suggested parameters of the timing model (devices.md section 8), which
+ * How long CPU-side steps take, in nanoseconds: the parameters of the timing model, which
  * reproduce published measurements of first-generation parts.
  */
 export const CPU_TIMING = {

@@ -1,5 +1,5 @@
 /**
- * Which structure the third argument of each VFIO and iommufd request points to. siov-stack.md 2.5 and 2.10,
+ * Which structure the third argument of each VFIO and iommufd request points to. include/uapi/linux/vfio.h, iommufd.h;
  * include/uapi/linux/vfio.h and iommufd.h.
  *
  * Requests that take a number, a string or a bare file descriptor are not listed.

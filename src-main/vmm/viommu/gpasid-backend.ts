@@ -1,6 +1,6 @@
 /**
  * Nesting in the words of 2019: PASIDs of `/dev/ioasid`, VFIO_IOMMU_NESTING_OP on the container, page faults from the
- * device's fault region. siov-stack.md 5.4 to 5.7.
+ * device's fault region. vSVA series for Linux and QEMU, 2020.
  *
  * The VDEVs of one container on one parent share the VM's domain and so its PASIDs: a number is bound for all of them at
  * once.

@@ -1,6 +1,6 @@
 /**
  * Page faults on their way through a guest: into its virtual queue, and back as the page group response that it gives. A
- * guest that has no room, or never answers, gets an answer in its place; only its own device waits. siov-stack.md 5.7.
+ * guest that has no room, or never answers, gets an answer in its place; only its own device waits. vSVA series for Linux and QEMU, 2020.
  */
 import { VIOMMU_PAGE_REQUEST } from '../../spec/events/vmm.ts';
 import {

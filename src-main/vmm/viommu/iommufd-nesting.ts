@@ -1,7 +1,7 @@
 /**
  * Nesting in the words of iommufd: one page table of the VM as parent, a nested one for each PASID of a device, page faults
  * through a fault queue. Guests choose their PASIDs; the CPU's translation is filled when an ENQCMD misses, and cleared
- * before a PASID is detached. siov-stack.md 5.5 to 5.7.
+ * before a PASID is detached. vSVA series for Linux and QEMU, 2020.
  */
 import {
   IOMMUFD_FLAGS as F,

@@ -1,7 +1,6 @@
 /**
  * What a virtual IOMMU wants of the host: nest a first-stage table of the guest on the VM's second stage, carry out the
- * guest's invalidations, hand over page faults and take the answers. Each kernel profile has its own way (siov-stack.md
- * 5.5 to 5.7); both end in the same PASID entries.
+ * guest's invalidations, hand over page faults and take the answers. Each kernel profile has its own way (vSVA series for Linux and QEMU, 2020); both end in the same PASID entries.
  *
  * Devices go by their VFIO names, PASIDs by the guest's numbers. 0 stands for requests without a PASID.
  */

@@ -1,5 +1,5 @@
 /**
- * Who may translate the PASIDs of a device's submissions (siov-stack.md 5.3). ENQCMD of a VM goes through one table of the
+ * Who may translate the PASIDs of a device's submissions (vSVA series for Linux and QEMU, 2020). ENQCMD of a VM goes through one table of the
  * CPU, whatever device it is for: a physical function, whose guest owns the PASID space and writes host numbers (type 7),
  * and an assignable interface, whose guest numbers must be translated (type 8), cannot both be served by it.
  */

@@ -1,7 +1,7 @@
 /**
  * Capabilities that a virtual IOMMU shows: first-stage translation, PASIDs, page requests and device TLBs as far as the
  * hardware has them. Second-stage tables would have to be shadowed and nesting be composed, so both are hidden; interrupts
- * need no remapping inside a guest. Caching mode makes the guest tell about every new entry. siov-stack.md 5.1.
+ * need no remapping inside a guest. Caching mode makes the guest tell about every new entry. vSVA series for Linux and QEMU, 2020.
  */
 import { bigOf, highOfBig, lowOfBig } from '../../bits/u64.ts';
 import type { CapabilityProfile, IommuCapability } from '../../spec/vtd/capability-profile.ts';

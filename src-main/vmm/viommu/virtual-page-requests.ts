@@ -1,6 +1,6 @@
 /**
  * The page request queue of a virtual unit, in guest memory. A queue that is full stays a matter of its guest: PRO is set
- * there, and the VMM answers in the guest's place. VT-d 5.10 section 7.4.1; siov-stack.md 5.7.
+ * there, and the VMM answers in the guest's place. VT-d 5.10 section 7.4.1; vSVA series for Linux and QEMU, 2020.
  */
 import { PageRequestDescriptor } from '../../spec/vtd/descriptors/page-request-descriptors.ts';
 import { PQA_REG, PQH_REG, PQT_REG, PRS_REG } from '../../spec/vtd/registers/page-request.ts';

@@ -1,6 +1,6 @@
 /**
  * What the ice driver brings to its virtual devices: types of one or four queue pairs, all from one pool, so that each device
- * of one type makes fewer of the other. siov-stack.md 2.11.
+ * of one type makes fewer of the other. Linux drivers/vfio/mdev; Intel's idxd VDCM, 2020.
  */
 import type { Device } from '../../core/device.ts';
 import { ENODEV, ENOSPC } from '../../errno.ts';

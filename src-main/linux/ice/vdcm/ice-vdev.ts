@@ -1,6 +1,6 @@
 /**
  * A virtual network adapter: queue pairs of a real one. Doorbell pages are lent, contexts are trapped, vector 0 is played by
- * software, and each queue pair has a vector with an entry of the interrupt message storage. devices.md 6.2.
+ * software, and each queue pair has a vector with an entry of the interrupt message storage. Intel's ice VDCM (ice_vdcm.c).
  *
  * Not modelled: the mailbox and its virtchnl messages (contexts stand in its place), several addresses, promiscuous guests.
  */

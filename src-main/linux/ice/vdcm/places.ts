@@ -1,5 +1,5 @@
 /**
- * Places in a virtual network adapter. Sizes, MSI-X table, reset status and the pages of the tails follow devices.md 6.2;
+ * Places in a virtual network adapter. Sizes, MSI-X table, reset status and the pages of the tails follow Intel's ice VDCM;
  * where the real device has its mailbox, this one has the contexts of its queue pairs, and the doorbell page of a pair holds
  * both tails and the interrupt control, as in the physical device of the lab.
  */

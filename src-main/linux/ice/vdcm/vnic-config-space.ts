@@ -1,4 +1,4 @@
-/** Configuration space of a virtual network adapter: a root complex integrated endpoint. devices.md 6.2. */
+/** Configuration space of a virtual network adapter: a root complex integrated endpoint. Intel's ice VDCM (ice_vdcm.c). */
 import type { RegisterBlock } from '../../../bits/register-block.ts';
 import { placeCapability } from '../../../spec/pcie/capability.ts';
 import { configSpace } from '../../../spec/pcie/config-space.ts';

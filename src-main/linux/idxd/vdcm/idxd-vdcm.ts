@@ -1,5 +1,5 @@
 /**
- * What the idxd driver brings to its virtual devices: the types, and which queue each device gets. siov-stack.md 2.11.
+ * What the idxd driver brings to its virtual devices: the types, and which queue each device gets. Linux drivers/vfio/mdev; Intel's idxd VDCM, 2020.
  *
  * A dedicated queue goes to one VDEV at a time. A shared one goes to any number, each new one to the queue with the fewest.
  */

@@ -1,4 +1,4 @@
-/** Places in a VDEV that its VDCM chose, and that its driver learns from capabilities. devices.md 3.1 and 3.2. */
+/** Places in a VDEV that its VDCM chose, and that its driver learns from capabilities. DSA 3.0 section 7.5; Intel's idxd VDCM, 2020. */
 export const VDEV = {
   bar0Bytes: 0x2000,
   bar2Bytes: 0x2000,

@@ -1,5 +1,5 @@
 /**
- * Layout of a VDEV's configuration space: a root complex integrated endpoint. devices.md 3.1.
+ * Layout of a VDEV's configuration space: a root complex integrated endpoint. DSA 3.0 section 7.5; Intel's idxd VDCM, 2020.
  *
  * The Scalable IOV DVSEC has its content at 130h with IMS cleared, but no pointer leads there: a guest finds no Scalable IOV
  * in its device.

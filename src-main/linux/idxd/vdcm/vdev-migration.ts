@@ -1,5 +1,5 @@
 /**
- * The state of a VDEV as it travels to another host. devices.md 3.7; DSA 3.0 section 7.5.7.
+ * The state of a VDEV as it travels to another host. DSA 3.0 section 7.5.7.
  *
  * A header says what the other side must have; the body is configuration space, BAR0, the guest's interrupt handles and the
  * descriptors that were written while the device was paused. Host PASIDs and entries of the message store stay behind: the

@@ -1,6 +1,6 @@
 /**
  * A virtual accelerator: one work queue of a real one, with configuration space, registers, interrupts and portals that the
- * VDCM composes around it. devices.md chapter 3, siov-stack.md chapter 3.
+ * VDCM composes around it. DSA 3.0 section 7.5; Intel's idxd VDCM, 2020.
  */
 import type { RegisterBlock } from '../../../bits/register-block.ts';
 import { COMMANDS } from '../../../spec/dsa/commands.ts';

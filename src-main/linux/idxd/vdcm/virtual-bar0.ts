@@ -1,5 +1,5 @@
 /**
- * BAR0 of a VDEV: registers and tables, every access trapped. devices.md 3.2; access rules of the VDCM in siov-stack.md 2.6.
+ * BAR0 of a VDEV: registers and tables, every access trapped. DSA 3.0 section 7.5; access rules as in Intel's idxd VDCM, 2020.
  *
  * Reads are of 1, 2, 4 or 8 bytes, writes of at most 4, aligned. Anything else is refused before it touches the state: the
  * guest chooses offset and size.

@@ -1,7 +1,7 @@
 /**
  * Administrative commands of a VDEV: checked against the virtual state, then carried out on the physical queue as far as
  * this guest may reach it. A shared queue is never disabled, aborted or drained as a whole for one of its guests: their
- * work is told apart by PASID. devices.md 3.2.
+ * work is told apart by PASID. DSA 3.0 section 7.5; Intel's idxd VDCM, 2020.
  */
 import {
   COMMAND,

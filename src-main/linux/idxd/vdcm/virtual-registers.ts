@@ -1,6 +1,6 @@
 /**
  * The fixed registers of a VDEV's BAR0: the capabilities of the device cut down to one queue of one owner, and the virtual
- * state. devices.md 3.2.
+ * state. DSA 3.0 section 7.5; Intel's idxd VDCM, 2020.
  */
 import { defineRegisterBlock, type Register } from '../../../bits/register-block.ts';
 import * as cap from '../../../spec/dsa/capability-registers.ts';

@@ -1,5 +1,5 @@
 /**
- * Places in a virtual QAT device. devices.md 5.5. What the capability block of BAR4 holds is this model's choice, and of BAR2
+ * Places in a virtual QAT device. Linux drivers/crypto/intel/qat; QATlib. What the capability block of BAR4 holds is this model's choice, and of BAR2
  * only the interrupt registers do something: the queue of messages to the physical function is not modelled, so its
  * configuration register reads as none.
  */

@@ -1,4 +1,4 @@
-/** What the QAT driver brings to its virtual devices: a type for each service, and one ring pair each. devices.md 5.5. */
+/** What the QAT driver brings to its virtual devices: a type for each service, and one ring pair each. Linux drivers/crypto/intel/qat; QATlib. */
 import type { Device } from '../../core/device.ts';
 import { ENODEV } from '../../errno.ts';
 import type { MdevDevice } from '../../mdev/mdev-device.ts';

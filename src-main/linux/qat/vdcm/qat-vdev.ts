@@ -1,6 +1,6 @@
 /**
  * A virtual QAT device: one ring pair of a real one. The first page of its bank is lent to the guest and so are its doorbells;
- * the second page, where rings are placed, is trapped. devices.md 5.5.
+ * the second page, where rings are placed, is trapped. Linux drivers/crypto/intel/qat; QATlib.
  *
  * The guest can start its rings by the page that it has, without the host's knowledge. So the host writes the PASID when the
  * address space is attached, and takes the page away before the PASID goes.

@@ -1,4 +1,4 @@
-/** Configuration space of a virtual QAT device: a root complex integrated endpoint. devices.md 5.1 and 5.5. */
+/** Configuration space of a virtual QAT device: a root complex integrated endpoint. Linux drivers/crypto/intel/qat; QATlib. */
 import type { RegisterBlock } from '../../../bits/register-block.ts';
 import { placeCapability } from '../../../spec/pcie/capability.ts';
 import { configSpace } from '../../../spec/pcie/config-space.ts';

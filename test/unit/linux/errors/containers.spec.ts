@@ -1,4 +1,4 @@
-/** siov-stack.md 2.8, line by line: containers, groups, mapping. Each misuse has a fresh host, and what must have happened before is part of it. */
+/** The errors of Linux drivers/vfio, line by line: containers, groups, mapping. Each misuse has a fresh host, and what must have happened before is part of it. */
 import { describe, expect, it } from 'vitest';
 import { defined } from '../../../../src-main/bits/invariant.ts';
 import type { IommuDomain } from '../../../../src-main/linux/iommu/domain.ts';

@@ -1,4 +1,4 @@
-/** siov-stack.md 2.8, line by line: iommufd and open devices. Each misuse has a fresh host, and what must have happened before is part of it. */
+/** The errors of Linux drivers/iommu/iommufd, line by line: iommufd and open devices. Each misuse has a fresh host, and what must have happened before is part of it. */
 import { expect } from 'vitest';
 import * as errno from '../../../../src-main/linux/errno.ts';
 import { encodeBytes } from '../../../../src-main/linux/core/user-argument.ts';

@@ -1,4 +1,4 @@
-/** siov-stack.md 2.8, line by line: mediated devices and the IOMMU core. Each misuse has a fresh host, and what must have happened before is part of it. */
+/** The errors of Linux drivers/vfio/mdev and drivers/iommu, line by line: mediated devices and the IOMMU core. Each misuse has a fresh host, and what must have happened before is part of it. */
 import { expect } from 'vitest';
 import { defined } from '../../../../src-main/bits/invariant.ts';
 import * as errno from '../../../../src-main/linux/errno.ts';
