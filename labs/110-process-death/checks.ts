@@ -125,9 +125,41 @@ export const checks = defineChecks([
     },
   }),
   check({
-    id: 'quiet',
+    id: 'inherited',
     step: 'dedicated',
     after: ['order'],
+    title: 'No client inherits the work of a dead one',
+    hint: 'dedicated-hint-1',
+    pass: '{count} clients, and each found its PASID unused',
+    fail: {
+      inherited:
+        '{object}: {field} is {actual}, expected {expected}. They carry the number that is now its own, so the device does them in its memory: stop the queue before the number goes back',
+    },
+    test: (facts, { pass, fail }) => {
+      const allocated = facts.trace.all(events.linux.PASID_ALLOCATED, {
+        owner: (owner) => owner.startsWith('victim'),
+      });
+      for (const at of allocated) {
+        const { pasid, owner } = at.values;
+        const inherited = inDevice(facts.trace.before(at), pasid);
+        if (inherited > 0) {
+          return fail('inherited', {
+            object: `PASID ${String(pasid)} of ${owner}`,
+            field: 'descriptors of a predecessor',
+            expected: 0,
+            actual: inherited,
+            at,
+            link: QUEUES,
+          });
+        }
+      }
+      return pass({ count: allocated.length }, { at: allocated[0] });
+    },
+  }),
+  check({
+    id: 'quiet',
+    step: 'dedicated',
+    after: ['inherited'],
     title: 'No PASID of a dead client goes back while its work is in the device',
     hint: 'dedicated-hint-1',
     pass: '{count} clients died at {count} moments, and none left a descriptor',
