@@ -73,6 +73,8 @@ export class IdxdDevice implements WqOwner {
   state: IdxdState = 'disabled';
   /** Last command error, or a software code. */
   cmd_status = 0;
+  /** SWERROR as the last interrupt found it; the register itself is cleared for the next error. */
+  sw_err: Uint32Array = new Uint32Array(SWERROR_WORDS);
   ims: ImsDomain | null = null;
   /** PASID for descriptors of the kernel itself, -1 without. */
   systemPasid = -1;
@@ -376,10 +378,13 @@ export class IdxdDevice implements WqOwner {
     this.core.warn(
       `${this.name}: software error ${toHex(error.code, 2)} on wq ${error.wq}, PASID ${toHex(error.pasid)}`,
     );
+    this.sw_err = this.registers.words(SWERROR.offset, SWERROR_WORDS);
     this.registers.writeWord(SWERROR.offset, 3);
     this.onError.forEach((tell) => tell(error));
   }
 }
+
+const SWERROR_WORDS = 8;
 
 /** Operand bit of the handle commands that names the IMS table. */
 const IMS_TABLE = 0x1_0000;

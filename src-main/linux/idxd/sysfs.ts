@@ -5,7 +5,6 @@
 import { toHex } from '../../bits/hex.ts';
 import type { SysfsAttribute } from '../core/sysfs.ts';
 import { EINVAL, EPERM } from '../errno.ts';
-import { CMDSTATUS } from '../../spec/dsa/general-registers.ts';
 import type { IdxdDevice, IdxdEngine, IdxdGroup } from './idxd-device.ts';
 import type { IdxdWq, WqMode, WqType } from './wq.ts';
 
@@ -17,6 +16,14 @@ const BUS = 'bus/dsa/devices';
 
 function readOnly(show: () => string | number): SysfsAttribute {
   return { show: () => String(show()) };
+}
+
+/** `%*pb`: groups of eight hexadecimal digits, the highest first. */
+function bitmapText(words: Uint32Array): string {
+  return [...words]
+    .reverse()
+    .map((word) => word.toString(16).padStart(8, '0'))
+    .join(',');
 }
 
 /** A whole number, or undefined: the kernel's kstrtol with base 10 or a 0x prefix. */
@@ -70,7 +77,7 @@ function deviceAttributes(idxd: IdxdDevice): Attributes {
       },
     },
     clients: readOnly(() => idxd.wqs.reduce((sum, wq) => sum + wq.clients, 0)),
-    errors: readOnly(() => toHex(idxd.registers.words(CMDSTATUS.offset, 1)[0] ?? 0, 8)),
+    errors: readOnly(() => bitmapText(idxd.sw_err)),
   };
 }
 

@@ -100,6 +100,19 @@ describe('row 66: queues for processes', () => {
     },
   );
 
+  it('tell the administrator of an error that no record can report', () => {
+    const lab = boot([DEDICATED]);
+    const user = app(lab, 'app');
+    const errors = `${lab.dev.path}/${lab.idxd.name}/errors`;
+    expect(lab.sysfsRead(errors)).toBe(Array.from({ length: 8 }, () => '00000000').join(','));
+    const words = copy(user, user.memory, 0x4008);
+    lab.kernel.instructions.movdir64b(user.process, user.portal, words);
+    lab.kernel.core.advance(100_000);
+    const low = String(lab.sysfsRead(errors)).split(',').at(-1) ?? '';
+    expect(low.slice(4, 6)).toBe(STATUS.recordAlignment.toString(16));
+    expect(parseInt(low, 16) & 1).toBe(1);
+  });
+
   it('share it where that defence is taken away', () => {
     const lab = boot([DEDICATED], { defences: { 'dwq-exclusive': false } });
     app(lab, 'first');
