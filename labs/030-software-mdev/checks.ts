@@ -25,11 +25,7 @@ const ENOSPC = -28;
 const EUSERS = -87;
 const EEXIST = -17;
 
-const SYSFS: ViewLink = {
-  view: 'sysfs',
-  params: { filter: 'mdev' },
-  label: 'Show the mediated devices in sysfs',
-};
+const SYSFS: ViewLink = { view: 'sysfs', label: 'Show sysfs' };
 
 const codeText = (code: number): string => {
   const name = ERRORS[code];
