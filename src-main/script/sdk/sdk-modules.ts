@@ -7,6 +7,7 @@ import { createMemoryModule } from './lab-memory.ts';
 import { createOracleModule } from './lab-oracle.ts';
 import { createProcessModule } from './lab-process.ts';
 import { createShellModule } from './lab-shell.ts';
+import { createViommuModule } from './lab-viommu.ts';
 import { createVmModule } from './lab-vm.ts';
 import { createLibcModule } from './libc.ts';
 import { createErrnoModule } from './linux-errno.ts';
@@ -56,6 +57,7 @@ export function createSdkModules(environment: SdkEnvironment): readonly SdkModul
     createProcessModule(env, context),
     createShellModule(env),
     createVmModule(env, context),
+    createViommuModule(env),
     createHwModule(env),
     createOracleModule(env),
   ];

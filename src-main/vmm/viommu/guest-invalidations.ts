@@ -110,13 +110,13 @@ export class GuestInvalidations {
   }
 }
 
-function regionOf(address: number, am: number, isLeafOnly: boolean): GuestRange {
+export function regionOf(address: number, am: number, isLeafOnly: boolean): GuestRange {
   const bytes = 2 ** am * PAGE_BYTES;
   return { address: address - (address % bytes), bytes, isLeafOnly };
 }
 
 /** With S=1 the lowest zero of the page number tells the size (VT-d 5.10 section 6.5.2.5). Null: everything. */
-function sizedRange(address: bigint, size: number): GuestRange | null {
+export function sizedRange(address: bigint, size: number): GuestRange | null {
   const page = address >> 12n;
   let am = 0;
   while (size === 1 && ((page >> BigInt(am)) & 1n) === 1n && am < 52) {

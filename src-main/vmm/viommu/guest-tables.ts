@@ -120,8 +120,13 @@ export class GuestTables {
   }
 }
 
-/** The first-stage table of an entry; undefined for pass-through, whose guest-physical addresses need no first stage. */
-export function stage1Of(entry: PasidEntry): GuestStage1 | undefined {
+/**
+ * The first-stage table of an entry; undefined for pass-through, whose guest-physical addresses need no first stage.
+ *
+ * A request without PASID asks for no privilege. Where it reaches the host with a PASID in its stead it may, because a
+ * kernel made it: the host allows it.
+ */
+export function stage1Of(entry: PasidEntry, pasid: number): GuestStage1 | undefined {
   if (entry.PGTT !== PGTT.firstStage) {
     return undefined;
   }
@@ -129,7 +134,7 @@ export function stage1Of(entry: PasidEntry): GuestStage1 | undefined {
   return {
     root: root - (root % PAGE_BYTES),
     width: entry.FSPM === FSPM.levels5 ? 57 : 48,
-    isSupervisorAllowed: entry.SRE === 1,
+    isSupervisorAllowed: pasid === 0 || entry.SRE === 1,
     hasExtendedAccessed: entry.EAFE === 1,
     isWriteProtected: entry.WPE === 1,
   };

@@ -69,44 +69,58 @@ export class PasidShadow {
     }
   }
 
+  get devices(): readonly ShadowedDevice[] {
+    return this.#parts.devices();
+  }
+
+  /** What the guest's table says now; undefined for nothing to nest, and while the guest's unit does not translate. */
+  guestEntry(device: ShadowedDevice, pasid: number): ShadowEntry | undefined {
+    const { tables, isTranslating } = this.#parts;
+    const entry = isTranslating() ? tables.entry(device.rid, pasid) : undefined;
+    const stage1 = entry === undefined ? undefined : stage1Of(entry, pasid);
+    return stage1 === undefined || entry === undefined
+      ? undefined
+      : { device, pasid, did: entry.DID, stage1 };
+  }
+
   /** A device leaves the VM, or the VM ends. */
   drop(device?: string): void {
     for (const entry of this.entries.filter(
       (e) => device === undefined || e.device.name === device,
     )) {
-      this.#unbind(entry);
+      this.unbind(entry);
     }
   }
 
   #syncOne(device: ShadowedDevice, pasid: number): void {
-    const { tables, isTranslating } = this.#parts;
-    const entry = isTranslating() ? tables.entry(device.rid, pasid) : undefined;
-    const stage1 = entry === undefined ? undefined : stage1Of(entry);
+    const entry = this.guestEntry(device, pasid);
     const known = this.find(device.name, pasid);
-    if (stage1 === undefined || entry === undefined) {
+    if (entry === undefined) {
       if (known !== undefined) {
-        this.#unbind(known);
+        this.unbind(known);
       }
       return;
     }
-    if (known === undefined || !isSame(known.stage1, stage1)) {
-      this.#bind({ device, pasid, did: entry.DID, stage1 });
+    if (known === undefined || !isSame(known.stage1, entry.stage1)) {
+      this.bind(entry);
     }
   }
 
-  #bind(entry: ShadowEntry): void {
+  /** 0, or the error number of the host. */
+  bind(entry: ShadowEntry): number {
     const { core, vm, backend } = this.#parts;
     const { device, pasid, stage1 } = entry;
     const seq = core.hw.emit(VIOMMU_PASID_BOUND, vm, device.name, pasid, stage1.root, true);
     const result = core.hw.within(seq, () => backend.bind(device.name, pasid, stage1));
     if (result < 0) {
       core.warn(`${vm}: the host does not bind PASID ${pasid} of ${device.name}: ${result}`);
-      return;
+      return result;
     }
     this.#entries.set(keyOf(device.name, pasid), entry);
+    return 0;
   }
 
-  #unbind({ device, pasid, stage1 }: ShadowEntry): void {
+  unbind({ device, pasid, stage1 }: ShadowEntry): void {
     const { core, vm, backend } = this.#parts;
     this.#entries.delete(keyOf(device.name, pasid));
     const seq = core.hw.emit(VIOMMU_PASID_BOUND, vm, device.name, pasid, stage1.root, false);

@@ -42,7 +42,7 @@ import { virtualCapability, type VirtualCommandEncoding } from './virtual-capabi
 import { VirtualCommands } from './virtual-commands.ts';
 import { VirtualEvent } from './virtual-event.ts';
 import { VirtualPageRequests } from './virtual-page-requests.ts';
-import { VirtualQueue } from './virtual-queue.ts';
+import { VirtualQueue, type TrappedCommand } from './virtual-queue.ts';
 
 export interface ViommuOptions {
   /** Of virtual commands; `current` when absent. */
@@ -65,6 +65,14 @@ export interface ViommuParts {
   devices(): readonly ShadowedDevice[];
 }
 
+/** Carries out what the guest asks of its unit, in place of the VMM. */
+export interface ViommuHandler {
+  /** Any entry may have changed: translation went on or off, or a device came. */
+  replay(): void;
+  /** The guest wrote its tail. Waits are the handler's to complete. */
+  commands(commands: readonly TrappedCommand[]): void;
+}
+
 /** Our choice: three orders of magnitude above what a guest needs for a page. */
 const ANSWER_LIMIT_NS = 100_000_000;
 const LEVELS = ['TE', 'QIE'] as const;
@@ -76,15 +84,18 @@ export class Viommu {
   readonly registers: RegisterFile;
   readonly shadow: PasidShadow;
   readonly faults: GuestFaults;
+  readonly backend: NestingBackend;
   readonly #tables: GuestTables;
   readonly #queue: VirtualQueue;
   readonly #commands: VirtualCommands | null;
   readonly #invalidations: GuestInvalidations;
   readonly #events: readonly VirtualEvent[];
   #mode: number = TTM.legacy;
+  #handler: ViommuHandler | null = null;
 
   constructor(parts: ViommuParts, options: ViommuOptions) {
     const { core, vm, backend } = parts;
+    this.backend = backend;
     const encoding = options.encoding ?? 'current';
     const capability = decodeCapability(
       virtualCapability(parts.host, { hasVirtualCommands: backend.pasids !== null, encoding }),
@@ -164,9 +175,19 @@ export class Viommu {
     }
   }
 
+  /** Null gives the work back to the VMM. */
+  handleBy(handler: ViommuHandler | null): void {
+    this.#handler = handler;
+    this.#queue.handler = handler === null ? null : (commands) => handler.commands(commands);
+  }
+
+  completeWait({ words }: TrappedCommand): void {
+    this.#queue.completeWait(words);
+  }
+
   /** A device joins after the guest set everything up. */
   plugged(): void {
-    this.shadow.replay();
+    this.#replay();
   }
 
   unplugged(device: string): void {
@@ -222,9 +243,17 @@ export class Viommu {
         if (level === 'QIE') {
           this.#queue.reset();
         } else {
-          this.shadow.replay();
+          this.#replay();
         }
       }
+    }
+  }
+
+  #replay(): void {
+    if (this.#handler === null) {
+      this.shadow.replay();
+    } else {
+      this.#handler.replay();
     }
   }
 

@@ -24,9 +24,16 @@ import {
 import type { Core } from '../../linux/core/core.ts';
 import type { RegisterFile } from '../../sim/index.ts';
 import type { GuestMemory } from './guest-memory.ts';
+import { scopeOf, type CommandScope } from './trapped-command.ts';
 
 const PAGE_BYTES = 4096;
 const IQE = 2 ** FSTS_REG.field('IQE').low;
+
+/** A command that a handler carries out. */
+export interface TrappedCommand {
+  readonly scope: CommandScope;
+  readonly words: Uint32Array;
+}
 
 export interface VirtualQueueParts {
   readonly core: Core;
@@ -45,6 +52,10 @@ export interface VirtualQueueParts {
 
 export class VirtualQueue {
   readonly #parts: VirtualQueueParts;
+  /** Takes what the guest queued for one write of the tail, in its order; null leaves it to the VMM. */
+  handler: ((commands: readonly TrappedCommand[]) => void) | null = null;
+  /** What the handler gets at the end of this run. */
+  #taken: TrappedCommand[] = [];
 
   constructor(parts: VirtualQueueParts) {
     this.#parts = parts;
@@ -57,6 +68,28 @@ export class VirtualQueue {
 
   /** The tail moved, or an error was cleared. */
   run(): void {
+    const taken: TrappedCommand[] = [];
+    this.#taken = taken;
+    this.#readAll();
+    if (taken.length > 0) {
+      this.handler?.(taken);
+    }
+  }
+
+  /** Writes the status and raises the interrupt that a wait descriptor asks for. */
+  completeWait(words: Uint32Array): void {
+    const { registers, memory, onWaitCompleted } = this.#parts;
+    const wait = InvalidationWait.decode(words);
+    if (wait.SW === 1) {
+      memory.writeWords(Number(wait.STATUS_ADDR), [wait.STATUS_DATA]);
+    }
+    if (wait.IF === 1) {
+      registers.set(ICS_REG.name, 'IWC', 1);
+      onWaitCompleted();
+    }
+  }
+
+  #readAll(): void {
     const { registers } = this.#parts;
     const { isWide, bytes, base } = this.#place;
     const step = isWide ? WIDE_DESCRIPTOR_BYTES : NARROW_DESCRIPTOR_BYTES;
@@ -92,26 +125,17 @@ export class VirtualQueue {
       return this.#fail(IQEI.invalidType);
     }
     const seq = core.hw.emit(VIOMMU_DESCRIPTOR, vm, type, known.title);
+    const scope = this.handler === null ? null : scopeOf(type, descriptor);
     core.hw.within(seq, () => {
-      if (type === InvalidationWait.type) {
-        this.#wait(descriptor);
+      if (scope !== null) {
+        this.#taken.push({ scope, words: descriptor });
+      } else if (type === InvalidationWait.type) {
+        this.completeWait(descriptor);
       } else {
         execute(type, descriptor);
       }
     });
     return true;
-  }
-
-  #wait(words: Uint32Array): void {
-    const { registers, memory, onWaitCompleted } = this.#parts;
-    const wait = InvalidationWait.decode(words);
-    if (wait.SW === 1) {
-      memory.writeWords(Number(wait.STATUS_ADDR), [wait.STATUS_DATA]);
-    }
-    if (wait.IF === 1) {
-      registers.set(ICS_REG.name, 'IWC', 1);
-      onWaitCompleted();
-    }
   }
 
   #fail(code: number): false {
