@@ -80,18 +80,18 @@ export class IommuUnit {
     return this.isScalable && this.has('PASID');
   }
 
-  /** Queue, then tables; translation comes with `enableTranslation`, after the devices have their entries. */
+  /**
+   * Queue, then tables; translation comes with `enableTranslation`, after the devices have their entries. A unit with CM=1
+   * hears of each entry, and takes commands about PASIDs only when it knows of scalable mode.
+   */
   enableQueue(): number {
-    return this.has('QI') ? this.queue.enable() : -ENODEV;
+    const result = this.has('QI') ? this.queue.enable() : -ENODEV;
+    return result === 0 && this.has('CM') ? this.#setRoot() : result;
   }
 
   /** SRTP, global invalidation where the unit does not do it by itself, TE. */
   enableTranslation(): number {
-    this.registers.write(RTADDR_REG, {
-      RTA: BigInt(this.contexts.root),
-      TTM: this.isScalable ? TTM.scalable : TTM.legacy,
-    });
-    const pointer = this.registers.command('SRTP', 'RTPS');
+    const pointer = this.#setRoot();
     if (pointer < 0) {
       return pointer;
     }
@@ -108,6 +108,14 @@ export class IommuUnit {
     }
     this.publish();
     return enabled;
+  }
+
+  #setRoot(): number {
+    this.registers.write(RTADDR_REG, {
+      RTA: BigInt(this.contexts.root),
+      TTM: this.isScalable ? TTM.scalable : TTM.legacy,
+    });
+    return this.registers.command('SRTP', 'RTPS');
   }
 
   /** Programs one of the three event messages and lets it through; the unit's own messages are never remapped. */
