@@ -64,8 +64,20 @@ describe('lab "Find the capability" in the window', () => {
     await window.pane('Trace');
     const hash = (): Promise<string | null> => lab.page.getByTestId('state-hash').textContent();
     const live = await hash();
+    // The list scrolls to its end when it appears: choose a row once it stands still.
     const second = lab.page.getByTestId('trace-row').nth(1);
-    const row = lab.page.locator(`[data-seq="${String(await second.getAttribute('data-seq'))}"]`);
+    let chosen: string | null = null;
+    await expect
+      .poll(
+        async () => {
+          const former = chosen;
+          chosen = await second.getAttribute('data-seq');
+          return chosen === former;
+        },
+        { interval: 400 },
+      )
+      .toBe(true);
+    const row = lab.page.locator(`[data-seq="${String(chosen)}"]`);
     await row.click();
     await expect.poll(() => lab.page.getByTestId('selection').textContent()).toContain('event');
     await expect.poll(hash).not.toBe(live);

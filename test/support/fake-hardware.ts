@@ -2,7 +2,6 @@
  * A `HardwarePort` for tests of the software stack alone: RAM, configuration spaces made of bytes, and a remapping unit that
  * answers global commands and consumes the invalidation queue. Misbehaviour of the unit can be scripted.
  */
-import { highOfBig, lowOfBig } from '../../src-main/bits/u64.ts';
 import { FrameStore } from '../../src-main/sim/memory/frame-store.ts';
 import { PhysicalMemory } from '../../src-main/sim/memory/physical-memory.ts';
 import type { EnqcmdResult, HardwarePort, PlainData } from '../../src-main/sim/hardware-port.ts';
@@ -233,8 +232,4 @@ export class FakeHardware implements HardwarePort {
     first.run();
     return true;
   }
-}
-
-export function wordsOf(value: bigint): Uint32Array {
-  return Uint32Array.of(lowOfBig(value), highOfBig(value));
 }
