@@ -50,6 +50,7 @@ export const labRun: Command = {
       seed: input.count('seed'),
       profile: input.value('profile'),
     });
+    run.console.forEach(({ text }) => io.say(text));
     const out = input.value('trace');
     if (out !== undefined) writeTextFile(io.cwd, out, traceLines(run));
     if (input.isSet('json')) printJson(io, report);

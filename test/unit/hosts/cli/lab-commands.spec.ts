@@ -123,6 +123,14 @@ describe('lab list', () => {
 });
 
 describe('lab run', () => {
+  it('lets the script talk on stderr, so that stdout stays data', async () => {
+    const file = path.join(folder, 'talk.ts');
+    writeFileSync(file, "console.log('half way');\n");
+    const { out, said } = await run('run', 'tiny', '--file', `driver.ts=${file}`, '--json');
+    expect(said).toContain('half way');
+    expect((JSON.parse(out) as RunDocument).checks).toHaveLength(1);
+  });
+
   it('runs the starter and reports in the agreed shape', async () => {
     const { code, out, said } = await run('run', 'tiny', '--json');
     const document = JSON.parse(out) as RunDocument;
