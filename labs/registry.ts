@@ -12,6 +12,7 @@ import { checks as workQueuesByHand } from './080-work-queues-by-hand/checks.ts'
 import { checks as imsAndPostedInterrupts } from './090-ims-and-posted-interrupts/checks.ts';
 import { checks as nativeSva } from './100-native-sva/checks.ts';
 import { checks as processDeath } from './110-process-death/checks.ts';
+import { checks as viommuAndGuestIova } from './120-viommu-and-guest-iova/checks.ts';
 
 export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'find-the-capability': findTheCapability,
@@ -26,4 +27,5 @@ export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'ims-and-posted-interrupts': imsAndPostedInterrupts,
   'native-sva': nativeSva,
   'process-death': processDeath,
+  'viommu-and-guest-iova': viommuAndGuestIova,
 };

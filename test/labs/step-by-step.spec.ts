@@ -92,6 +92,12 @@ const GUIDES: Readonly<Record<string, readonly (readonly [step: string, ...regio
     ['dedicated', 'dedicated'],
     ['shared', 'shared'],
   ],
+  'viommu-and-guest-iova': [
+    ['entry', 'bind'],
+    ['invalidation', 'flush'],
+    ['waiting', 'order'],
+    ['removal', 'unbind'],
+  ],
 };
 
 function grade(id: string, done: ReadonlySet<string>) {
