@@ -1,5 +1,5 @@
 /**
- * Takes the pictures of the README: the first lab once its solution has run, light and dark, at two window sizes; the course
+ * Takes the pictures of the README: the lab of the first VDEV once its solution has run, light and dark, at two window sizes; the course
  * map; a machine with every class of device at work.
  */
 import { mkdirSync, statSync } from 'node:fs';
@@ -12,8 +12,8 @@ import { startSceneHost, type SceneHost } from '../support/scene/scene-host.ts';
 import { SceneWindow } from '../support/scene/scene-window.ts';
 import { startTestHost, type TestHost } from '../support/web-host.ts';
 
-const LAB = 'find-the-capability';
-const FILE = 'find-siov.ts';
+const LAB = 'first-vdev';
+const FILES = ['driver.ts', 'app.ts'];
 const FOLDER = path.resolve(import.meta.dirname, '../../docs/screenshots');
 const SIZES = [
   { width: 1440, height: 900 },
@@ -42,10 +42,16 @@ describe('the window of a lab that passes', () => {
     });
     const window = new LabWindow(page);
     await window.openLab(LAB);
-    await window.replaceText(solutionOf(LAB, FILE));
-    await page.keyboard.press('Control+Home');
+    for (const file of FILES) {
+      await window.openFile(file);
+      await window.replaceText(solutionOf(LAB, file));
+    }
     await window.saved();
     await window.runToEnd();
+    await window.pane('PASID tables');
+    const tables = page.getByTestId('view-pasid-table');
+    await tables.getByRole('treeitem').filter({ hasText: 'PASID 2' }).click();
+    await page.mouse.move(0, 0);
     for (const viewport of SIZES) {
       await page.setViewportSize(viewport);
       await page.waitForTimeout(500);
