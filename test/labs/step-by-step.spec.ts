@@ -92,6 +92,13 @@ const GUIDES: Readonly<Record<string, readonly (readonly [step: string, ...regio
     ['dedicated', 'dedicated'],
     ['shared', 'shared'],
   ],
+  'vsva-shared': [
+    ['contract', 'contract'],
+    ['fill', 'fill'],
+    ['own', 'own'],
+    ['forged', 'forged'],
+    ['freed', 'freed'],
+  ],
   'viommu-and-guest-iova': [
     ['entry', 'bind'],
     ['invalidation', 'flush'],
