@@ -7,6 +7,7 @@ import {
 import {
   TYPE1_INFO_MIN_BYTES,
   VfioIommuType1DirtyBitmap,
+  VfioBitmap,
   VfioIommuType1DirtyBitmapGet,
   VfioIommuType1DmaMap,
   VfioIommuType1DmaUnmap,
@@ -18,11 +19,14 @@ import { decodeBytes, UserArgument, type InfoCapability } from '../core/user-arg
 import { EINVAL, ENODEV, ENOTTY, IS_ERR } from '../errno.ts';
 import { IOMMU_READ, IOMMU_WRITE } from '../iommu/iommu.ts';
 import type { VfioGroup, VfioIommuOwner } from './group.ts';
+import { putDirtyBitmap } from './dirty-bitmap.ts';
 import { Type1, type Type1Options } from './type1.ts';
 
 type ContainerState = 'EMPTY' | 'HAS_GROUP' | 'READY';
 
 const PAGE_BYTES = 4096;
+/** The bitmap stands behind the structure. */
+const UNMAP_WITH_BITMAP_BYTES = VfioIommuType1DmaUnmap.bytes + VfioBitmap.bytes;
 
 export class ContainerFile extends OpenFile implements VfioIommuOwner {
   readonly id: number;
@@ -99,7 +103,7 @@ export class ContainerFile extends OpenFile implements VfioIommuOwner {
       case C.VFIO_IOMMU_MAP_DMA:
         return this.#mapDma(type1, argument, caller);
       case C.VFIO_IOMMU_UNMAP_DMA:
-        return this.#unmapDma(type1, argument);
+        return this.#unmapDma(type1, argument, caller);
       case C.VFIO_IOMMU_DIRTY_PAGES:
         return this.#dirtyPages(type1, argument, caller);
       default:
@@ -201,7 +205,7 @@ export class ContainerFile extends OpenFile implements VfioIommuOwner {
     return 0;
   }
 
-  #unmapDma(type1: Type1, argument: IoctlArgument): number {
+  #unmapDma(type1: Type1, argument: IoctlArgument, caller: Caller): number {
     const arg = UserArgument.vfio(VfioIommuType1DmaUnmap, argument);
     if (IS_ERR(arg)) {
       return arg;
@@ -209,14 +213,23 @@ export class ContainerFile extends OpenFile implements VfioIommuOwner {
     const { flags, iova, size } = arg.values;
     const all = F.VFIO_DMA_UNMAP_FLAG_ALL;
     const vaddr = F.VFIO_DMA_UNMAP_FLAG_VADDR;
-    if ((flags & ~(all | vaddr | F.VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)) !== 0) {
+    const dirty = F.VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
+    if ((flags & ~(all | vaddr | dirty)) !== 0) {
       return -EINVAL;
     }
     if ((flags & all) !== 0 && (iova !== 0n || size !== 0n)) {
       return -EINVAL;
     }
     if ((flags & vaddr) !== 0) {
-      return 0;
+      return (flags & dirty) === 0 ? 0 : -EINVAL;
+    }
+    if ((flags & dirty) !== 0) {
+      const bitmap = decodeBytes(VfioBitmap, arg.buffer.subarray(VfioIommuType1DmaUnmap.bytes));
+      const isUsable = (flags & all) === 0 && arg.buffer.length >= UNMAP_WITH_BITMAP_BYTES;
+      const written = isUsable ? putDirtyBitmap(type1, { iova, size }, bitmap, caller) : -EINVAL;
+      if (written < 0) {
+        return written;
+      }
     }
     const result = (flags & all) === 0 ? type1.unmap(Number(iova), Number(size)) : type1.unmapAll();
     if (IS_ERR(result)) {
@@ -225,6 +238,11 @@ export class ContainerFile extends OpenFile implements VfioIommuOwner {
     arg.put({ size: BigInt(result) });
     this.#publishRanges();
     return 0;
+  }
+
+  #getBitmap(type1: Type1, rest: Uint8Array, caller: Caller): number {
+    const { pgsize, bitmap_size, data, ...range } = decodeBytes(VfioIommuType1DirtyBitmapGet, rest);
+    return putDirtyBitmap(type1, range, { pgsize, size: bitmap_size, data }, caller);
   }
 
   #dirtyPages(type1: Type1, argument: IoctlArgument, caller: Caller): number {
@@ -240,7 +258,7 @@ export class ContainerFile extends OpenFile implements VfioIommuOwner {
         type1.isDirtyTracking = false;
         return 0;
       case F.VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP:
-        return getDirtyBitmap(type1, arg.buffer.subarray(VfioIommuType1DirtyBitmap.bytes), caller);
+        return this.#getBitmap(type1, arg.buffer.subarray(VfioIommuType1DirtyBitmap.bytes), caller);
       default:
         return -EINVAL;
     }
@@ -306,25 +324,4 @@ function infoCapabilities(type1: Type1): readonly InfoCapability[] {
       data: concat(u32(ranges.length, 0), ...ranges.map((r) => u64(r.start, r.end))),
     },
   ];
-}
-
-function getDirtyBitmap(type1: Type1, rest: Uint8Array, caller: Caller): number {
-  const range = decodeBytes(VfioIommuType1DirtyBitmapGet, rest);
-  if (!type1.isDirtyTracking || range.pgsize !== BigInt(PAGE_BYTES) || range.size === 0n) {
-    return -EINVAL;
-  }
-  const pages = type1.dirtyPages(Number(range.iova), Number(range.size));
-  if (IS_ERR(pages)) {
-    return pages;
-  }
-  const bytes = Math.ceil(Number(range.size) / PAGE_BYTES / 8);
-  if (range.bitmap_size < BigInt(bytes)) {
-    return -EINVAL;
-  }
-  const bitmap = new Uint8Array(bytes);
-  for (const page of pages) {
-    const bit = (page - Number(range.iova)) / PAGE_BYTES;
-    bitmap[Math.floor(bit / 8)] = (bitmap[Math.floor(bit / 8)] ?? 0) | (1 << (bit % 8));
-  }
-  return caller.mm.write(Number(range.data), bitmap);
 }

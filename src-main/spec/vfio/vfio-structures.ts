@@ -205,6 +205,17 @@ export const VfioIommuType1DirtyBitmapGet = defineCStructure({
   },
 });
 
+export const VfioBitmap = defineCStructure({
+  name: 'vfio_bitmap',
+  title: 'Bitmap of dirty pages',
+  header: HEADER,
+  members: {
+    pgsize: ['u64', 'Bytes behind one bit'],
+    size: ['u64', 'Bytes of the bitmap'],
+    data: ['u64', 'Address of the bitmap in the process'],
+  },
+});
+
 /** Start of every capability in a buffer (`vfio_info_cap_header`). */
 export const VfioInfoCapHeader = defineCStructure({
   name: 'vfio_info_cap_header',

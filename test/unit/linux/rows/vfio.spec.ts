@@ -27,6 +27,7 @@ import {
   VfioGroupStatus,
   VfioInfoCapHeader,
   VfioIommuType1DirtyBitmap,
+  VfioIommuType1DmaUnmap,
   VfioIommuType1Info,
   VfioIrqInfo,
 } from '../../../../src-main/spec/vfio/vfio-structures.ts';
@@ -305,6 +306,36 @@ describe('row 25: MAP and UNMAP', () => {
     expect(qemu.process.mm.read(memory, 2)).toEqual(Uint8Array.of(0xff, 0x03));
     expect(dirty(2)).toBe(0);
     expect(dirty(3)).toBe(-EINVAL);
+  });
+});
+
+describe('row 25: unmapping with a bitmap of dirty pages', () => {
+  const GET_BITMAP = 1;
+  const ALL = 2;
+
+  it('gives the bitmap while tracking is on, and refuses what does not fit', () => {
+    const { qemu } = withPassThrough();
+    const { container } = qemu.openByGroup(PCI_NAME);
+    const memory = qemu.memory(10);
+    qemu.mapDma(container, memory, 0, 10 * 4096);
+    const unmap = (flags: number, bitmap: readonly bigint[], size = 40960n): number => {
+      const tail = new Uint8Array(bitmap.length * 8);
+      const view = new DataView(tail.buffer);
+      bitmap.forEach((value, i) => view.setBigUint64(i * 8, value, true));
+      const values = { flags, iova: 0n, size };
+      const command = C.VFIO_IOMMU_UNMAP_DMA;
+      return qemu.request(container, command, VfioIommuType1DmaUnmap, values, { tail }).rc;
+    };
+    const fits = [4096n, 8n, BigInt(memory)];
+    expect(unmap(GET_BITMAP, fits)).toBe(-EINVAL);
+    qemu.request(container, C.VFIO_IOMMU_DIRTY_PAGES, VfioIommuType1DirtyBitmap, { flags: 1 });
+    expect(unmap(GET_BITMAP, [])).toBe(-EINVAL);
+    expect(unmap(GET_BITMAP, [8192n, 8n, BigInt(memory)])).toBe(-EINVAL);
+    expect(unmap(GET_BITMAP, [4096n, 1n, BigInt(memory)])).toBe(-EINVAL);
+    expect(unmap(GET_BITMAP | ALL, fits, 0n)).toBe(-EINVAL);
+    expect(unmap(GET_BITMAP, fits)).toBe(0);
+    expect(qemu.process.mm.read(memory, 2)).toEqual(Uint8Array.of(0xff, 0x03));
+    expect(qemu.unmapDma(container, 0, 10 * 4096)).toBe(0);
   });
 });
 
