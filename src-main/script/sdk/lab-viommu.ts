@@ -1,5 +1,5 @@
 /** `lab/viommu`: what a VMM does for the VT-d unit that it shows to a guest, in the hands of a script. */
-import type { GuestRange } from '../../vmm/viommu/nesting-backend.ts';
+import type { GuestFaultGroup, GuestRange } from '../../vmm/viommu/nesting-backend.ts';
 import type { ShadowEntry } from '../../vmm/viommu/pasid-shadow.ts';
 import type { TrappedCommand } from '../../vmm/viommu/virtual-queue.ts';
 import type { Viommu } from '../../vmm/viommu/viommu.ts';
@@ -47,6 +47,16 @@ const entryType = defineHostType<ShadowEntry>({
   },
 });
 
+const faultGroupType = defineHostType<GuestFaultGroup>({
+  name: 'page fault group',
+  properties: {
+    pasid: { get: (group) => group.pasid },
+    group: { get: (group) => group.faults.at(-1)?.group ?? 0 },
+    addresses: { get: (group) => group.faults.map(({ address }) => address) },
+    cookie: { get: (group) => group.cookie },
+  },
+});
+
 function unitOf(env: SdkEnvironment, value: ScriptValue): Viommu {
   const vm = runningVm(env, value);
   const unit = vm.qemu.viommu;
@@ -85,6 +95,37 @@ function setOps(unit: Viommu, ops: ScriptRecord | null): void {
     replay: () => void replay?.call(),
     commands: (batch) => void commands?.call(batch.map((command) => commandType.of(command))),
   });
+}
+
+function setFaultOps({ faults }: Viommu, ops: ScriptRecord | null): void {
+  if (ops === null) {
+    faults.handler = null;
+    return;
+  }
+  const request = operationOf(ops, 'request', 'ops');
+  const response = operationOf(ops, 'response', 'ops');
+  faults.handler = {
+    faults: (group) => void request?.call(faultGroupType.of(group)),
+    response: ({ rid, pasid, group, code }) =>
+      void response?.call({ device: formatBdf(rid), pasid, group, code }),
+  };
+}
+
+function faultFunctions(env: SdkEnvironment): Functions {
+  return {
+    viommu_set_fault_ops: effect(env, (_bound, vm, ops) =>
+      setFaultOps(unitOf(env, vm), ops === null ? null : asRecord(ops, 'ops')),
+    ),
+    viommu_page_request: effect(env, (_bound, vm, group) =>
+      unitOf(env, vm).faults.push(faultGroupType.target(group, 'group')),
+    ),
+    viommu_page_response: effect(env, (_bound, vm, cookie, code) =>
+      unitOf(env, vm).backend.respond(
+        asUnsigned(cookie, 'cookie', 0xffff_ffff),
+        asUnsigned(code, 'code', 0xf),
+      ),
+    ),
+  };
 }
 
 function functionsOf(env: SdkEnvironment): Functions {
@@ -135,6 +176,6 @@ export function createViommuModule(env: SdkEnvironment): SdkModule {
   return defineSdkModule({
     name: 'lab/viommu',
     types: VIOMMU_TYPES,
-    functions: functionsOf(host),
+    functions: { ...functionsOf(host), ...faultFunctions(host) },
   });
 }

@@ -30,13 +30,30 @@ export interface GuestFaultsParts {
   readonly answerLimitNs: number;
 }
 
+/** The guest's answer to a group of page requests. */
+export interface GuestResponse {
+  readonly rid: number;
+  /** The guest's number; 0 for a group without a PASID. */
+  readonly pasid: number;
+  readonly group: number;
+  readonly code: number;
+}
+
+/** Takes faults and answers in place of the VMM; nothing of them is answered for it. */
+export interface GuestFaultHandler {
+  faults(group: GuestFaultGroup): void;
+  response(response: GuestResponse): void;
+}
+
 export class GuestFaults {
+  /** Null: the VMM does it. */
+  handler: GuestFaultHandler | null = null;
   readonly #parts: GuestFaultsParts;
   #waiting: Waiting[] = [];
 
   constructor(parts: GuestFaultsParts) {
     this.#parts = parts;
-    parts.backend.onFaults = (group) => this.#inject(group);
+    parts.backend.onFaults = (group) => this.#take(group);
   }
 
   get unanswered(): number {
@@ -47,12 +64,29 @@ export class GuestFaults {
   respond(words: Uint32Array): void {
     const { RID, PP, PASID, PRGI, RC } = PageGroupResponse.decode(words);
     const pasid = PP === 1 ? PASID : 0;
+    if (this.handler !== null) {
+      this.handler.response({ rid: RID, pasid, group: PRGI, code: RC });
+      return;
+    }
     const found = this.#waiting.find((w) => w.rid === RID && w.pasid === pasid && w.group === PRGI);
     if (found !== undefined) {
       // Response Failure would take page requests from every user of the physical function.
       const isGood = RC === PAGE_RESPONSE_CODE.success;
       this.#answer(found, isGood ? RC : PAGE_RESPONSE_CODE.invalidRequest);
     }
+  }
+
+  /** Queues a group for the guest. False when it does not fit, or its device left. */
+  push(group: GuestFaultGroup): boolean {
+    const { core, vm, queue, ridOf } = this.#parts;
+    const { device, pasid, faults } = group;
+    const rid = ridOf(device);
+    const last = faults.at(-1);
+    if (rid === undefined || last === undefined) {
+      return false;
+    }
+    const seq = core.hw.emit(VIOMMU_PAGE_REQUEST, vm, device, pasid, last.address, last.group);
+    return core.hw.within(seq, () => queue.push(faults.map((fault) => ({ ...fault, rid, pasid }))));
   }
 
   close(): void {
@@ -62,8 +96,16 @@ export class GuestFaults {
     this.#waiting = [];
   }
 
+  #take(group: GuestFaultGroup): void {
+    if (this.handler === null) {
+      this.#inject(group);
+    } else {
+      this.handler.faults(group);
+    }
+  }
+
   #inject(group: GuestFaultGroup): void {
-    const { core, vm, queue, ridOf, answerLimitNs } = this.#parts;
+    const { core, vm, ridOf, answerLimitNs } = this.#parts;
     const { device, pasid, faults, cookie } = group;
     const rid = ridOf(device);
     const last = faults.at(-1);
@@ -77,11 +119,7 @@ export class GuestFaults {
     });
     const waiting: Waiting = { rid, pasid, group: last.group, cookie, timer };
     this.#waiting.push(waiting);
-    const seq = core.hw.emit(VIOMMU_PAGE_REQUEST, vm, device, pasid, last.address, last.group);
-    const isQueued = core.hw.within(seq, () =>
-      queue.push(faults.map((fault) => ({ ...fault, rid, pasid }))),
-    );
-    if (!isQueued) {
+    if (!this.push(group)) {
       core.warn(`${vm}: virtual page request queue overflow`);
       this.#answer(waiting, PAGE_RESPONSE_CODE.invalidRequest);
     }

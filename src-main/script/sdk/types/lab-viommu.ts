@@ -90,4 +90,37 @@ export declare function viommu_unbind(vm: vm, entry: viommu_entry): void;
 export declare function viommu_flush(vm: vm, entry: viommu_entry, range?: viommu_range): void;
 /** Writes the status of a wait descriptor into guest memory: everything before it is done, the guest goes on. */
 export declare function viommu_complete_wait(vm: vm, command: viommu_command): void;
+
+/** Page faults of a device that are answered together. */
+export interface viommu_fault_group {
+  /** The guest's number; 0 for requests without a PASID. */
+  readonly pasid: number;
+  /** Page request group index, as the device chose it. Another group may have the same. */
+  readonly group: number;
+  readonly addresses: readonly number[];
+  /** Names the group on the host. */
+  readonly cookie: number;
+}
+/** A page group response of the guest. */
+export interface viommu_response {
+  /** Place on the guest's bus. */
+  readonly device: string;
+  readonly pasid: number;
+  readonly group: number;
+  /** 0 Success, 1 Invalid Request, 15 Response Failure. */
+  readonly code: number;
+}
+/** What a script does with page faults in place of the VMM. What is absent is not done at all. */
+export interface viommu_fault_ops {
+  /** The host has page faults for the guest. */
+  request?(group: viommu_fault_group): void;
+  /** The guest has answered a group. */
+  response?(response: viommu_response): void;
+}
+/** Takes over page faults of a guest and their answers; null gives them back. Nobody answers in the guest's place meanwhile. */
+export declare function viommu_set_fault_ops(vm: vm, ops: viommu_fault_ops | null): void;
+/** Queues a group in the guest's page request queue and raises its event. @returns false when there is no room: PRO is set */
+export declare function viommu_page_request(vm: vm, group: viommu_fault_group): boolean;
+/** Answers a group on the host. @returns 0; -EINVAL for a cookie that nobody waits for, or a code that is neither 0 nor 1 */
+export declare function viommu_page_response(vm: vm, cookie: number, code: number): number;
 `;
