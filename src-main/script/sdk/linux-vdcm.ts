@@ -18,6 +18,7 @@ import {
 } from './arguments.ts';
 import { effect, query, type SdkEnvironment } from './environment.ts';
 import { eventfdType } from './eventfd-handle.ts';
+import { handleOr, ioasidSetType } from './handles.ts';
 import { idxdType, wqType } from './linux-idxd.ts';
 import { asAddress, toReturnCode } from './numbers.ts';
 import {
@@ -46,6 +47,10 @@ const vdevType = defineHostType<IdxdVdev>({
     state: { get: (vdev) => vdev.state },
     is_open: { get: (vdev) => vdev.isOpen },
     default_pasid: { get: (vdev) => vdev.pasids.default },
+    guest_pasid: {
+      get: ({ bar0 }) => (bar0.wq.values.pasidEnable === 1 ? bar0.wq.values.pasid : null),
+    },
+    guest_priv: { get: ({ bar0 }) => bar0.wq.values.priv === 1 },
     is_pasid_translated: {
       get: (vdev) => {
         const kvm = vdev.vfioDevice?.kvm;
@@ -228,6 +233,13 @@ function vdevFunctions(env: SdkEnvironment): Functions {
     vdev_translate_pasid: query(env, (_bound, vdev, guest) =>
       vdevOf(vdev).pasids.translate(asUnsigned(guest, 'guest_pasid', MAX_PASID)),
     ),
+    vdev_ioasid_set: query(env, ({ kernel }, vdev) => {
+      const mm = vdevOf(vdev).vfioDevice?.user?.mm;
+      return handleOr(
+        ioasidSetType,
+        mm === undefined ? null : kernel.ioasids.ioasid_find_mm_set(mm),
+      );
+    }),
     vidxd_report_pci_error: effect(env, (_bound, vdev) => vdevOf(vdev).reportConfigurationChange()),
     vdev_set_misc_eventfd: effect(env, (_bound, vdev, ctx) =>
       vdevOf(vdev).interrupts.setFirst(ctx === null ? null : eventfdType.target(ctx, 'ctx')),

@@ -1,5 +1,6 @@
 /** What the editor shows of `linux/vdcm`. */
 export const VDCM_TYPES = `import type { idxd_device, idxd_wq } from 'linux/idxd';
+import type { ioasid_set } from 'linux/ioasid';
 import type { vm_area_struct } from 'linux/mm';
 import type { eventfd_ctx } from 'linux/vfio';
 
@@ -14,6 +15,10 @@ export interface vdev {
   readonly is_open: boolean;
   /** Host PASID of the VM's address space, or -EINVAL before one is attached. */
   readonly default_pasid: number;
+  /** PASID that the guest wrote into its WQCFG, in its own numbers; null while PASID enable is 0. */
+  readonly guest_pasid: number | null;
+  /** Bit of the guest's WQCFG: descriptors are privileged. */
+  readonly guest_priv: boolean;
   /** KVM has told VFIO which VM is behind the device, and translates the PASIDs of its ENQCMD. A name of this simulator. */
   readonly is_pasid_translated: boolean;
 }
@@ -89,6 +94,8 @@ export declare function vdcm_reset(vdev: vdev, is_full: boolean): void;
 
 /** Host PASID behind a PASID of the guest; 0 is the default one. @returns it, or -EINVAL for a foreign number */
 export declare function vdev_translate_pasid(vdev: vdev, guest_pasid: number): number;
+/** 2019: the ids of the VM that has the device open; null without a VM, or in the later profile. */
+export declare function vdev_ioasid_set(vdev: vdev): ioasid_set | null;
 /**
  * Bus mastering went away under an enabled device: software error 51h, and the device halts until it is reset. In any other
  * state of the device nothing happens (\`vidxd_report_pci_error\`).

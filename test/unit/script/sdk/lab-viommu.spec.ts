@@ -146,3 +146,39 @@ report('refused', refused.map((text) => text.slice(0, 60)).join(' | '));
     expect(reports['refused']).toContain('No device 00:1f.0 in this VM');
   });
 });
+
+describe('PASIDs of a guest in linux/vdcm', () => {
+  it.each(['kvmforum2019', 'iommufd'] as const)(
+    'are in the set of the VM that has the device, %s',
+    (profile) => {
+      const reports = run(
+        `
+import { INVALID_IOASID, ioasid_find_by_spid } from 'linux/ioasid';
+import { vdcm_set_ops, vdcm_wq_enable, vdev_ioasid_set, vdev_translate_pasid } from 'linux/vdcm';
+vdcm_set_ops({ wq_enable: (dev) => {
+  report('guest', dev.guest_pasid);
+  report('priv', dev.guest_priv);
+  const set = vdev_ioasid_set(dev);
+  if (set !== null && dev.guest_pasid !== null) {
+    report('same', ioasid_find_by_spid(set, dev.guest_pasid) === vdev_translate_pasid(dev, dev.guest_pasid));
+    report('unknown', ioasid_find_by_spid(set, 0x777) === INVALID_IOASID);
+  }
+  report('has set', set !== null);
+  return vdcm_wq_enable(dev);
+} });
+boot(vm, { modules: ['idxd'] });
+run_in(vm, () => queue('kernel'));
+`,
+        profile,
+      );
+      const own = { same: true, unknown: true };
+      const is2019 = profile === 'kvmforum2019';
+      expect(reports).toEqual({
+        guest: 1,
+        priv: true,
+        'has set': is2019,
+        ...(is2019 ? own : {}),
+      });
+    },
+  );
+});
