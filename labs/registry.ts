@@ -13,6 +13,7 @@ import { checks as imsAndPostedInterrupts } from './090-ims-and-posted-interrupt
 import { checks as nativeSva } from './100-native-sva/checks.ts';
 import { checks as processDeath } from './110-process-death/checks.ts';
 import { checks as viommuAndGuestIova } from './120-viommu-and-guest-iova/checks.ts';
+import { checks as vsvaDedicated } from './130-vsva-dedicated/checks.ts';
 import { checks as vsvaShared } from './140-vsva-shared/checks.ts';
 
 export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
@@ -29,5 +30,6 @@ export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'native-sva': nativeSva,
   'process-death': processDeath,
   'viommu-and-guest-iova': viommuAndGuestIova,
+  'vsva-dedicated': vsvaDedicated,
   'vsva-shared': vsvaShared,
 };

@@ -105,6 +105,12 @@ const GUIDES: Readonly<Record<string, readonly (readonly [step: string, ...regio
     ['waiting', 'order'],
     ['removal', 'unbind'],
   ],
+  'vsva-dedicated': [
+    ['translate', 'translate'],
+    ['own', 'own'],
+    ['refuse', 'refuse'],
+    ['references', 'hold'],
+  ],
 };
 
 function grade(id: string, done: ReadonlySet<string>) {
