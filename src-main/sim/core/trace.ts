@@ -2,8 +2,8 @@
  * The event log of a machine: append-only records of (sequence number, simulated time, source, kind, cause, fields).
  *
  * Records are packed into Float64Array segments: `[kind * 65536 + source, time, cause, ...slots]`. Appending allocates
- * nothing but the occasional segment. The newest `capacity` records are kept; older segments are dropped whole, after
- * they went into the hash. Writing a record:
+ * nothing but the occasional segment. The newest `capacity` records are kept; older segments are dropped whole. A full
+ * segment goes into the hash at once, while the processor's caches still hold it. Writing a record:
  *
  *     trace.begin(REQUEST_TRANSLATED, source); trace.num(rid); trace.u64(high, low); trace.end();
  *
@@ -15,7 +15,8 @@ import type { EventKind } from '../../spec/events/event.ts';
 import { StateHash } from './hash.ts';
 import { NumberHash } from './number-hash.ts';
 
-const SEGMENT_RECORDS = 16_384;
+/** Small enough that a segment is still in the second cache when it is full and gets hashed. */
+const SEGMENT_RECORDS = 1_024;
 const HEADER_SLOTS = 3;
 export const NO_CAUSE = -1;
 
@@ -238,9 +239,7 @@ export class Trace {
    * asking again costs what came since.
    */
   hash(): string {
-    for (const segment of this.#segments) {
-      this.#hashSegment(segment);
-    }
+    if (this.#current !== undefined) this.#hashSegment(this.#current);
     const hash = new StateHash();
     this.#recordHash.addTo(hash);
     for (const text of this.#texts) {
@@ -262,6 +261,7 @@ export class Trace {
   }
 
   #open(): Segment {
+    if (this.#current !== undefined) this.#hashSegment(this.#current);
     if (this.#segments.length === this.#maxSegments) {
       return this.#reuse(this.#segments.shift() as Segment);
     }
@@ -270,7 +270,6 @@ export class Trace {
 
   /** A full ring takes its oldest segment instead of fresh memory. */
   #reuse(oldest: Segment): Segment {
-    this.#hashSegment(oldest);
     this.#firstSeq += oldest.records;
     oldest.clear();
     return this.#append(oldest);
