@@ -6,12 +6,11 @@ import type { MetricName } from './metrics.ts';
 import { timed, type Probe } from './probe.ts';
 
 const NS_PER_SECOND = 1e9;
-/** Translations of one ADI: source, destination, completion record; and room, for caches have sets. */
+/** Translations of one ADI: source, destination, completion record, rounded up. Every cache holds those of all ADIs. */
 const TRANSLATIONS_PER_ADI = 4;
-const ROOM = 4;
 
 export function descriptorBenchmarks({ host, sizes }: BenchContext): BenchGroup {
-  const cacheEntries = 2 ** Math.ceil(Math.log2(sizes.adis * TRANSLATIONS_PER_ADI * ROOM));
+  const cacheEntries = 2 ** Math.ceil(Math.log2(sizes.adis * TRANSLATIONS_PER_ADI));
   const probe = (metric: MetricName, adis: number): Probe => {
     const scene = new DsaScene({ adis, cacheEntries });
     const expected = Math.min(adis, sizes.descriptors);

@@ -31,6 +31,8 @@ const SHIFT = 4;
 const VALUE_LOW = 5;
 const VALUE_HIGH = 6;
 const STAMP = 7;
+/** Bit of a tag above one more than the PASID, which has 20 bits and is -1 where there is none. */
+const PRIVILEGED = 2 ** 21;
 
 export interface AtcState {
   readonly words: Int32Array;
@@ -151,7 +153,7 @@ export class AddressTranslationCache implements Snapshotable<AtcState> {
     let dropped = 0;
     const words = this.#words;
     for (let at = 0; at < words.length; at += STRIDE) {
-      const pasid = (words[at + TAG] as number) >> 1;
+      const pasid = pasidOf(words[at + TAG] as number);
       const isAddressed = request.isGlobal || pasid === request.pasid;
       if (
         words[at + FLAGS] !== 0 &&
@@ -187,8 +189,8 @@ export class AddressTranslationCache implements Snapshotable<AtcState> {
       if (flags !== 0) {
         const tag = words[at + TAG] as number;
         found.push({
-          pasid: tag >> 1,
-          isPrivileged: (tag & 1) !== 0,
+          pasid: pasidOf(tag),
+          isPrivileged: (tag & PRIVILEGED) !== 0,
           high: (words[at + KEY_HIGH] as number) >>> 0,
           low: (words[at + KEY_LOW] as number) >>> 0,
           pageShift: words[at + SHIFT] as number,
@@ -250,9 +252,11 @@ export class AddressTranslationCache implements Snapshotable<AtcState> {
     return false;
   }
 
+  /** Neighbouring pages of one space get different sets, and so do neighbouring PASIDs with one page number. */
   #setOf(tag: number, high: number, low: number, shift: number): number {
-    const page = (low >>> shift) ^ Math.imul(high, 0x9e37_79b1) ^ Math.imul(tag, 0x85eb_ca6b);
-    return ((page ^ (page >>> 15)) & (this.#sets - 1)) * (WAYS * STRIDE);
+    const page = (low >>> shift) ^ Math.imul(high, 0x9e37_79b1);
+    const set = page ^ (page >>> 15) ^ Math.imul(tag, 0x85eb_ca6b);
+    return (set & (this.#sets - 1)) * (WAYS * STRIDE);
   }
 
   /** The entry of the same region, else a free one, else the least recently used of the set. */
@@ -298,7 +302,11 @@ export class AddressTranslationCache implements Snapshotable<AtcState> {
 }
 
 function tagOf(pasid: number, isPrivileged: boolean): number {
-  return pasid * 2 + (isPrivileged ? 1 : 0);
+  return (pasid + 1) | (isPrivileged ? PRIVILEGED : 0);
+}
+
+function pasidOf(tag: number): number {
+  return (tag & ~PRIVILEGED) - 1;
 }
 
 function alignDown(low: number, shift: number): number {
