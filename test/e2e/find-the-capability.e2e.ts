@@ -72,12 +72,13 @@ describe('lab "Find the capability" in the window', () => {
         async () => {
           const former = chosen;
           chosen = await second.getAttribute('data-seq');
-          return chosen === former;
+          // A row that is on its way has no number yet.
+          return chosen !== null && chosen === former;
         },
         { interval: 400 },
       )
       .toBe(true);
-    const row = lab.page.locator(`[data-seq="${String(chosen)}"]`);
+    const row = lab.page.locator(`[data-testid="trace-row"][data-seq="${String(chosen)}"]`);
     await row.click();
     await expect.poll(() => lab.page.getByTestId('selection').textContent()).toContain('event');
     await expect.poll(hash).not.toBe(live);
