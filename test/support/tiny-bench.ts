@@ -12,6 +12,7 @@ export const TINY_SIZES: BenchSizes = {
   hotPages: 8,
   lookups: 64,
   pasids: 256,
+  busyPasids: 16,
   traceRecords: 100,
   heapTranslations: 1000,
   adis: 4,

@@ -12,7 +12,9 @@ export interface BenchSizes {
   readonly hotPages: number;
   /** Lookups of one run; there are `LOOKUP_RUNS` different runs. */
   readonly lookups: number;
+  /** Bound PASIDs, and how many of them are busy at a time. */
   readonly pasids: number;
+  readonly busyPasids: number;
   readonly traceRecords: number;
   /** Translations over which heap growth is taken. */
   readonly heapTranslations: number;
@@ -32,6 +34,7 @@ export const FULL_SIZES: BenchSizes = {
   hotPages: 64,
   lookups: 32_768,
   pasids: 2 ** 20,
+  busyPasids: 64,
   traceRecords: 1_000_000,
   heapTranslations: 1_000_000,
   adis: 1024,

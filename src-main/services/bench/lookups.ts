@@ -37,26 +37,35 @@ export function scatteredPages(count: number): readonly number[] {
   });
 }
 
+/** PASIDs 1 to `bound`, of which each run names `busy`, others each run. */
+export interface PasidChoice {
+  readonly bound: number;
+  readonly busy: number;
+}
+
+const ONE_PASID: PasidChoice = { bound: 1, busy: 1 };
+
 /** Some of the pages at random, and random places in them. */
 export class Lookups {
   readonly high: Int32Array;
   readonly low: Int32Array;
-  /** For requests that name another PASID each time: 1 to `pasids`. */
+  /** For requests that name another PASID each time. */
   readonly pasid: Int32Array;
   readonly #perRun: number;
 
-  constructor(pages: readonly number[], perRun: number, pasids = 1) {
+  constructor(pages: readonly number[], perRun: number, { bound, busy }: PasidChoice = ONE_PASID) {
     const random = new SeededRandom(1);
     const count = perRun * LOOKUP_RUNS;
     this.#perRun = perRun;
     this.high = new Int32Array(count);
     this.low = new Int32Array(count);
     this.pasid = new Int32Array(count);
+    const names = Array.from({ length: busy * LOOKUP_RUNS }, () => 1 + random.below(bound));
     for (let i = 0; i < count; i++) {
       const address = (pages[random.below(pages.length)] ?? 0) + random.below(PAGE / 8) * 8;
       this.high[i] = highOf(address);
       this.low[i] = lowOf(address);
-      this.pasid[i] = 1 + random.below(pasids);
+      this.pasid[i] = names[Math.floor(i / perRun) * busy + random.below(busy)] ?? 1;
     }
   }
 

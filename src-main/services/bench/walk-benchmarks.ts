@@ -89,6 +89,18 @@ export function walkBenchmarks({ host, sizes }: BenchContext): BenchGroup {
     },
   });
 
+  const crowded = lazily(() => {
+    const { scene, secondStage } = createFlatScene(pages);
+    scene.bindAll(0, sizes.pasids, { type: 'secondStage', secondStage: secondStage.root });
+    return scene;
+  });
+  const manyPasids = (metric: MetricName, busy: number): Probe => {
+    const scene = crowded();
+    // PASID 0 is bound as well, but it is RID_PASID: requests cannot name it.
+    const many = new Lookups(pages, fewLookups, { bound: sizes.pasids - 1, busy });
+    return probe(metric, many, (span) => translateForMany(scene, many, span));
+  };
+
   return {
     'walk.bare': () => {
       const { scene, secondStage } = flat();
@@ -128,13 +140,9 @@ export function walkBenchmarks({ host, sizes }: BenchContext): BenchGroup {
         translateAll(scene, hotLookups, span, SECOND_STAGE_PASID),
       );
     },
-    'walk.pasids-1m': () => {
-      const { scene, secondStage } = createFlatScene(pages);
-      scene.bindAll(0, sizes.pasids, { type: 'secondStage', secondStage: secondStage.root });
-      // PASID 0 is bound as well, but it is RID_PASID: requests cannot name it.
-      const many = new Lookups(pages, fewLookups, sizes.pasids - 1);
-      return probe('walk.pasids-1m', many, (span) => translateForMany(scene, many, span));
-    },
+    'walk.pasids-1m': () => manyPasids('walk.pasids-1m', sizes.busyPasids),
+    // Each request then names another PASID.
+    'walk.pasids-1m.cold': () => manyPasids('walk.pasids-1m.cold', fewLookups),
     'trace.on': () => {
       const { scene } = createFlatScene(pages, { traceRecords: sizes.traceRecords });
       // A ring that is full: the usual state of a long run.

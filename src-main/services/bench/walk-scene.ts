@@ -105,9 +105,13 @@ export class WalkScene {
       PWSNP: 1,
     });
     for (let pasid = first; pasid < first + count; pasid++) {
-      const at = this.#tableOf(pasid) + pasidTableIndex(pasid) * PasidTableEntry.bytes;
-      this.memory.writeWords(at, entry);
+      this.memory.writeWords(this.entryOf(pasid), entry);
     }
+  }
+
+  /** Address of the PASID table entry; makes its table when there is none. */
+  entryOf(pasid: number): number {
+    return this.#tableOf(pasid) + pasidTableIndex(pasid) * PasidTableEntry.bytes;
   }
 
   #tableOf(pasid: number): number {

@@ -21,6 +21,7 @@ import { pieceMask, pieceOf } from './piece.ts';
 import type { TranslationCounters } from './request-outcome.ts';
 import type { IommuAnswer, IommuRequest } from './request.ts';
 import { indexAt } from './second-stage-walk.ts';
+import { MEMO_DATA, StructureMemo } from './structure-memo.ts';
 import type { EntryMasks, UnitLimits } from './unit-limits.ts';
 
 const PRESENT = pieceMask(ScalableContextEntry, 'P');
@@ -77,6 +78,15 @@ const FIRST_STAGE = 1;
 const SECOND_STAGE = 2;
 const NESTED = 3;
 
+/** Data words of the memo. */
+const MEMO_TYPE = MEMO_DATA;
+const MEMO_TABLE_LOW = MEMO_DATA + 1;
+const MEMO_TABLE_HIGH = MEMO_DATA + 2;
+const MEMO_ENTRY_2 = MEMO_DATA + 3;
+const MEMO_FIRST_STAGE_USED = MEMO_DATA + 4;
+const MEMO_NESTING_LOW = MEMO_DATA + 5;
+const MEMO_NESTING_HIGH = MEMO_DATA + 6;
+
 /** Neither a Requester ID nor a PASID, nor the -1 of requests without PASID. */
 const NOBODY = -2;
 
@@ -115,11 +125,14 @@ export class PlainTranslation {
   #isOn = 0;
   #rootHigh = 0;
   #rootLow = 0;
-  /** Requester and PASID that the next fields are about, and the generation of memory for which they hold. */
+  readonly #memo = new StructureMemo();
+  /** Generation of memory for which the memo and the fields below hold. */
+  #generation = 0;
+  /** Requester and PASID that the memo knows and the fields of the entry are about. */
   #rid = NOBODY;
   #pasid = NOBODY;
-  #generation = 0;
-  #lastPasid = NOBODY;
+  /** Requester that the directory is of. */
+  #contextRid = NOBODY;
   /** Word indexes of directory and table entry. */
   #slotAt = 0;
   #entryAt = 0;
@@ -131,8 +144,8 @@ export class PlainTranslation {
   #tableHigh = 0;
   #tableLow = 0;
   #firstStageUsed = 0;
-  #isSnooped = 0;
-  #did = 0;
+  /** Word 2 of the entry: DID and PGSNP. */
+  #entry2 = 0;
   /** Second-stage table of a nested entry. */
   #nestingHigh = 0;
   #nestingLow = 0;
@@ -204,7 +217,7 @@ export class PlainTranslation {
     this.#isOn = isOn && rootHigh <= this.#memory.mapHighMask ? 1 : 0;
     this.#rootHigh = rootHigh | 0;
     this.#rootLow = rootLow | 0;
-    this.#rid = NOBODY;
+    this.#forget();
   }
 
   /** True when the request has passed and the answer is complete. Otherwise nothing has happened. */
@@ -294,35 +307,79 @@ export class PlainTranslation {
     );
   }
 
-  /**
-   * Works out what root, context, directory and PASID table entries say. It holds until one of them is written or the root
-   * pointer changes: this is no cache of the architecture, software cannot see it.
-   */
+  /** Finds out what root, context, directory and PASID table entries say. */
   #readStructures(rid: number, pasid: number): boolean {
+    const memory = this.#memory;
     this.#pasid = NOBODY;
     if (pasid < 0) {
       return false;
     }
-    const { generation } = this.#memory;
-    if ((rid !== this.#rid || generation !== this.#generation) && !this.#readContext(rid)) {
-      return false;
+    if (memory.generation !== this.#generation) {
+      this.#generation = memory.generation;
+      this.#forget();
     }
-    this.#generation = generation;
-    if (pasid >= this.#pasidEnd || pasid === this.#ridPasid || !this.#readEntry(pasid)) {
-      return false;
+    const memo = this.#memo;
+    const slot = memo.slotOf(rid, pasid);
+    if (memo.knows(slot, rid, pasid)) {
+      this.#recall(slot);
+    } else {
+      if (
+        (rid !== this.#contextRid && !this.#readContext(rid)) ||
+        pasid >= this.#pasidEnd ||
+        pasid === this.#ridPasid ||
+        !this.#readEntry(pasid)
+      ) {
+        return false;
+      }
+      if (!memo.note(slot, rid, pasid)) {
+        return true;
+      }
+      memory.watch(this.#slotAt);
+      memory.watch(this.#entryAt);
+      this.#learn(slot);
     }
-    // A PASID that comes twice in a row is worth remembering.
-    if (pasid === this.#lastPasid) {
-      this.#memory.watch(this.#slotAt);
-      this.#memory.watch(this.#entryAt);
-      this.#pasid = pasid;
-    }
-    this.#lastPasid = pasid;
+    this.#rid = rid;
+    this.#pasid = pasid;
     return true;
   }
 
+  #forget(): void {
+    this.#memo.forget();
+    this.#pasid = NOBODY;
+    this.#contextRid = NOBODY;
+  }
+
+  #recall(slot: number): void {
+    const { words } = this.#memo;
+    const type = words[slot + MEMO_TYPE] as number;
+    this.#type = type;
+    this.#tableLow = words[slot + MEMO_TABLE_LOW] as number;
+    this.#tableHigh = words[slot + MEMO_TABLE_HIGH] as number;
+    this.#entry2 = words[slot + MEMO_ENTRY_2] as number;
+    if (type === SECOND_STAGE) {
+      this.#stage = this.#secondStage;
+      return;
+    }
+    this.#stage = this.#firstStage;
+    this.#firstStageUsed = words[slot + MEMO_FIRST_STAGE_USED] as number;
+    this.#nestingLow = words[slot + MEMO_NESTING_LOW] as number;
+    this.#nestingHigh = words[slot + MEMO_NESTING_HIGH] as number;
+  }
+
+  #learn(slot: number): void {
+    const { words } = this.#memo;
+    words[slot + MEMO_TYPE] = this.#type;
+    words[slot + MEMO_TABLE_LOW] = this.#tableLow;
+    words[slot + MEMO_TABLE_HIGH] = this.#tableHigh;
+    words[slot + MEMO_ENTRY_2] = this.#entry2;
+    words[slot + MEMO_FIRST_STAGE_USED] = this.#firstStageUsed;
+    words[slot + MEMO_NESTING_LOW] = this.#nestingLow;
+    words[slot + MEMO_NESTING_HIGH] = this.#nestingHigh;
+    this.#memo.learn(slot);
+  }
+
   #readContext(rid: number): boolean {
-    this.#rid = NOBODY;
+    this.#contextRid = NOBODY;
     const memory = this.#memory;
     const { words } = memory.store;
     const map = this.#mapStart;
@@ -354,7 +411,7 @@ export class PlainTranslation {
     this.#directoryLow = directoryLow;
     this.#pasidEnd = Math.min(2 ** pasidBits, this.#pasidLimit);
     this.#ridPasid = this.#hasRidPasid !== 0 ? ridPasid : NOBODY;
-    this.#rid = rid;
+    this.#contextRid = rid;
     memory.watch(root);
     memory.watch(at);
     return true;
@@ -407,11 +464,9 @@ export class PlainTranslation {
   /** False for an entry of a type, a width or a number of levels that is not plain. */
   #takeEntry(words: Uint32Array, at: number): boolean {
     const entry0 = (words[at] as number) | 0;
-    const entry2 = (words[at | 2] as number) | 0;
     const entry4 = (words[at | 4] as number) | 0;
     const entry5 = (words[at | 5] as number) | 0;
-    this.#isSnooped = entry2 & PGSNP;
-    this.#did = entry2 & DID;
+    this.#entry2 = (words[at | 2] as number) | 0;
     if ((entry0 & (PGTT_MASK | AW_MASK | SSADE)) === this.#secondStageType) {
       this.#type = SECOND_STAGE;
       this.#stage = this.#secondStage;
@@ -574,10 +629,10 @@ export class PlainTranslation {
     answer.canRead = (rights & SS_READ) !== 0;
     answer.canWrite = (rights & WRITE) !== 0;
     answer.isPrivileged = false;
-    answer.isSnooped = (this.#isSnooped | (leafLow & snoopBit)) !== 0;
+    answer.isSnooped = ((this.#entry2 & PGSNP) | (leafLow & snoopBit)) !== 0;
     answer.isUntranslatedOnly = false;
     answer.isIotlbHit = false;
-    answer.domainId = this.#did;
+    answer.domainId = this.#entry2 & DID;
     const counters = this.#counters;
     counters.requests++;
     counters.walks++;

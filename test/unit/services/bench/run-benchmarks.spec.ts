@@ -20,6 +20,7 @@ describe('all metrics', () => {
       'walk.nested.bare',
       'iotlb.hit',
       'walk.pasids-1m',
+      'walk.pasids-1m.cold',
       'pasids-1m.memory',
       'trace.on',
       'translate.heap',
