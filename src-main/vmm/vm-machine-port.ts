@@ -15,7 +15,13 @@ import { EXIT_REASON, type ExitReason } from '../spec/cpu/vm-exit.ts';
 import type { EventKind } from '../spec/events/event.ts';
 import { ACCESS_TRAPPED, ACCESS_UNASSIGNED, PASID_MISS_HANDLED } from '../spec/events/vmm.ts';
 import { EAGAIN } from '../linux/errno.ts';
-import type { EnqcmdResult, HardwarePort, MachineConfig, PlainData } from '../sim/index.ts';
+import type {
+  EnqcmdResult,
+  EptWalk,
+  HardwarePort,
+  MachineConfig,
+  PlainData,
+} from '../sim/index.ts';
 import { trapExit } from './trap-exit.ts';
 import type { Kvm } from './kvm/kvm.ts';
 import type { KvmVcpu } from './kvm/kvm-vcpu.ts';
@@ -103,7 +109,7 @@ export class VmMachinePort implements HardwarePort {
 
   mmioRead(address: number, bytes: Bytes): bigint {
     const vcpu = this.#run(0);
-    const walk = this.#parts.qemu.vm.ept.walk(address, 'read');
+    const walk = this.#walk(vcpu, address, 'read');
     if (walk.kind === 'mapped') {
       return this.#hw.mmioRead(walk.address, bytes);
     }
@@ -133,7 +139,7 @@ export class VmMachinePort implements HardwarePort {
 
   mmioWrite(address: number, bytes: Bytes, value: bigint): void {
     const vcpu = this.#run(0);
-    const walk = this.#parts.qemu.vm.ept.walk(address, 'write');
+    const walk = this.#walk(vcpu, address, 'write');
     if (walk.kind === 'mapped') {
       this.#hw.mmioWrite(walk.address, bytes, value);
       return;
@@ -196,7 +202,7 @@ export class VmMachinePort implements HardwarePort {
 
   movdir64b(cpu: number, address: number, words: Uint32Array): void {
     const vcpu = this.#run(cpu);
-    const walk = this.#parts.qemu.vm.ept.walk(address, 'write');
+    const walk = this.#walk(vcpu, address, 'write');
     if (walk.kind === 'mapped') {
       this.#hw.movdir64b(vcpu.cpu, walk.address, words);
       return;
@@ -300,10 +306,28 @@ export class VmMachinePort implements HardwarePort {
     return vcpu;
   }
 
+  /** The EPT walk of an access. A page that the process of the VM has and the EPT has not costs one exit, in KVM alone. */
+  #walk(vcpu: KvmVcpu, gpa: number, access: 'read' | 'write'): EptWalk {
+    const { qemu } = this.#parts;
+    const walk = qemu.vm.ept.walk(gpa, access);
+    if (walk.kind !== 'violation' || !qemu.vm.slots.canFault(gpa)) {
+      return walk;
+    }
+    const reason = trapExit(walk);
+    vcpu.exit(reason, gpa);
+    qemu.find(gpa)?.device.count(reason);
+    const isFilled = qemu.vm.slots.fault(gpa);
+    vcpu.enter();
+    return isFilled ? qemu.vm.ept.walk(gpa, access) : walk;
+  }
+
   /** One exit with what the VMM does about it, and the entry after it. */
   #trap<T>(vcpu: KvmVcpu, gpa: number, reason: ExitReason, handle: (reason: ExitReason) => T): T {
     vcpu.exit(reason, gpa);
-    this.#parts.qemu.vm.ept.markEmulated(gpa);
+    const { ept, slots } = this.#parts.qemu.vm;
+    if (slots.at(gpa) === undefined) {
+      ept.markEmulated(gpa);
+    }
     const result = handle(reason);
     vcpu.enter();
     return result;
@@ -340,7 +364,7 @@ export class VmMachinePort implements HardwarePort {
       readonly first: number;
     },
   ): EnqcmdResult {
-    const walk = this.#parts.qemu.vm.ept.walk(address, 'write');
+    const walk = this.#walk(vcpu, address, 'write');
     if (walk.kind !== 'mapped') {
       if (how.isFaulty) {
         return 'fault';
@@ -447,7 +471,7 @@ export class VmMachinePort implements HardwarePort {
     const vcpu = this.#run(0);
     for (let done = 0; done < bytes;) {
       const gpa = address + done;
-      const walk = this.#parts.qemu.vm.ept.walk(gpa, access);
+      const walk = this.#walk(vcpu, gpa, access);
       const page = walk.kind === 'mapped' ? walk.pageBytes : 4096;
       const size = Math.min(bytes - done, page - (gpa % page));
       if (walk.kind === 'mapped') {

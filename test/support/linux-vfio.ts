@@ -42,9 +42,13 @@ export class VfioUser {
   readonly kernel: Kernel;
   readonly process: Process;
 
-  constructor(kernel: Kernel, name: string, options: ProcessOptions = {}) {
+  /** A new process of this name, or one that is there. */
+  constructor(kernel: Kernel, process: string | Process, options: ProcessOptions = {}) {
     this.kernel = kernel;
-    this.process = kernel.processes.create(name, { memlockBytes: 64 * 1024 * 1024, ...options });
+    this.process =
+      typeof process === 'string'
+        ? kernel.processes.create(process, { memlockBytes: 64 * 1024 * 1024, ...options })
+        : process;
   }
 
   open(path: string): number {

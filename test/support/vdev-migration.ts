@@ -1,4 +1,5 @@
 /** What a VMM does to move a virtual accelerator: states, streams, guest memory. */
+import { defined } from '../../src-main/bits/invariant.ts';
 import {
   MIGRATION_STATE as S,
   type MigrationState,
@@ -12,7 +13,9 @@ import {
   VfioDeviceFeature,
   VfioDeviceFeatureMigState,
 } from '../../src-main/spec/vfio/vfio-structures.ts';
+import type { Vm } from '../../src-main/vmm/vm.ts';
 import { BAR, bytesOfWords, type OpenVdev } from './linux-idxd.ts';
+import { VfioUser } from './linux-vfio.ts';
 
 const PAGE = 4096;
 
@@ -89,4 +92,14 @@ export function migrate(source: OpenVdev, destination: OpenVdev): void {
   const resuming = setState(destination, S.RESUMING);
   must(writeTo(destination, resuming.fd, bytes) - bytes.length, 'write');
   must(setState(destination, S.RUNNING).rc, 'RUNNING');
+}
+
+/** The device of a VM through the file that its VMM has, for states and streams. */
+export function openOfVm({ qemu }: Vm, device: string): OpenVdev {
+  const { fd } = defined(
+    qemu.devices.find(({ name }) => name === device),
+    'Device of the VM',
+  ).fd;
+  const user = new VfioUser(qemu.vm.kvm.kernel, qemu.process);
+  return { user, fd, others: [], memory: 0, pages: 0 };
 }

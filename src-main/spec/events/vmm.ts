@@ -48,6 +48,34 @@ export const SLOT_REMOVED = defineEvent('vmm.slot.removed', {
   template: 'Slot {slot} of {name} is gone',
 });
 
+export const SLOT_ZAPPED = defineEvent('vmm.slot.zapped', {
+  title: 'Page of a memory slot taken away',
+  meaning:
+    'The VMM process lost its mapping of pages behind a slot, so KVM dropped its own of them (mmu_notifier): the slot stays, and the next access exits.',
+  source: linux('virt/kvm/kvm_main.c'),
+  fields: {
+    slot: ['number', 'Slot'],
+    gpa: ['u64', 'Guest-physical address'],
+    bytes: ['number', 'Bytes'],
+    name: ['text', 'What it is'],
+  },
+  template: 'Slot {slot}: {name} is no longer mapped',
+});
+
+export const SLOT_FAULTED = defineEvent('vmm.slot.faulted', {
+  title: 'Page of a memory slot brought back',
+  meaning:
+    'The guest touched a page of a slot that KVM had no mapping of, and the VMM process has one: one exit, and no more after it.',
+  source: linux('arch/x86/kvm/mmu/mmu.c'),
+  fields: {
+    slot: ['number', 'Slot'],
+    gpa: ['u64', 'Guest-physical address'],
+    bytes: ['number', 'Bytes'],
+    name: ['text', 'What it is'],
+  },
+  template: 'Slot {slot}: {name} is mapped again',
+});
+
 export const ACCESS_TRAPPED = defineEvent('vmm.access.trapped', {
   title: 'Access trapped',
   meaning:

@@ -14,6 +14,7 @@ import type { EventfdFile } from '../../linux/core/eventfd.ts';
 import { OpenFile } from '../../linux/core/files.ts';
 import { EBUSY, EINVAL } from '../../linux/errno.ts';
 import { IOASID_PRIO, type IoasidNotifier, type IoasidSet } from '../../linux/iommu/ioasid.ts';
+import type { MmuNotifier } from '../../linux/mm/mm.ts';
 import type { Process } from '../../linux/mm/process.ts';
 import type { PlainData } from '../../sim/index.ts';
 import { Ept } from './ept.ts';
@@ -51,6 +52,7 @@ export class KvmVm extends OpenFile {
   /** No PASID of the guest reaches a device as the guest wrote it. */
   readonly hasPasidTranslation: boolean;
   readonly #memoryBytes: number;
+  readonly #mmuNotifier: MmuNotifier;
   #notified: {
     readonly set: IoasidSet;
     readonly notifier: IoasidNotifier;
@@ -71,6 +73,11 @@ export class KvmVm extends OpenFile {
       (options.hasPasidTranslation ?? true) && core.defends('pasid-translation');
     this.ept = new Ept(core, pages, this.vm);
     this.slots = new MemorySlots(core, this.vm, this.ept, options.process.mm);
+    this.#mmuNotifier = {
+      invalidateRange: (start, end) => this.slots.zap(start, end),
+      release: () => this.slots.zap(0, Infinity),
+    };
+    this.process.mm.notifiers.add(this.#mmuNotifier);
     this.pasids = new PasidTables(core, pages, this.vm);
     this.vcpus = Array.from(
       { length: options.vcpus },
@@ -254,6 +261,7 @@ export class KvmVm extends OpenFile {
       held.forEach((id) => this.kvm.kernel.ioasids.ioasid_put(set, id));
     }
     this.vcpus.forEach((vcpu) => vcpu.destroy());
+    this.process.mm.notifiers.delete(this.#mmuNotifier);
     this.slots.list().forEach(({ slot }) => this.slots.remove(slot));
     this.ept.destroy();
     this.pasids.destroy();

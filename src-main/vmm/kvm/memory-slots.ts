@@ -1,8 +1,12 @@
 /**
  * KVM memory slots: which guest-physical addresses have memory of the VMM process behind them, or a page of a device that
  * the process has mapped (KVM_SET_USER_MEMORY_REGION). Everything else traps.
+ *
+ * The EPT follows the address space of the process (mmu_notifier): what is unmapped there is gone here at once, and comes
+ * back with an exit when the guest touches it and the process has it again. A page of a device that its driver took away
+ * stays a slot without a page, whose accesses exit to the VMM.
  */
-import { SLOT_REMOVED, SLOT_SET } from '../../spec/events/vmm.ts';
+import { SLOT_FAULTED, SLOT_REMOVED, SLOT_SET, SLOT_ZAPPED } from '../../spec/events/vmm.ts';
 import type { Core } from '../../linux/core/core.ts';
 import { EEXIST, EFAULT, EINVAL } from '../../linux/errno.ts';
 import type { Mm } from '../../linux/mm/mm.ts';
@@ -56,8 +60,13 @@ export class MemorySlots {
     const slot = { slot: this.#next, gpa, bytes, hva, name, isDevice };
     const seq = this.#core.hw.emit(SLOT_SET, this.#vm, slot.slot, gpa, bytes, hva, name);
     const result = this.#core.hw.within(seq, () => this.#map(slot));
-    if (result < 0) {
+    // The driver of a device may have taken its page away for now.
+    if (result < 0 && !isDevice) {
       return result;
+    }
+    if (result < 0) {
+      // No mark of an emulated register stays in the way of the page that may come.
+      this.#ept.unmap(gpa, bytes);
     }
     this.#next += 1;
     this.#slots.set(slot.slot, slot);
@@ -72,6 +81,43 @@ export class MemorySlots {
     this.#slots.delete(number);
     const seq = this.#core.hw.emit(SLOT_REMOVED, this.#vm, number, slot.gpa, slot.name);
     this.#core.hw.within(seq, () => this.#ept.unmap(slot.gpa, slot.bytes));
+  }
+
+  /** The process lost what it had mapped in this range. Large pages go whole, and come back whole. */
+  zap(start: number, end: number): void {
+    for (const slot of this.list()) {
+      const from = Math.max(start, slot.hva);
+      const bytes = Math.min(end, slot.hva + slot.bytes) - from;
+      if (bytes > 0) {
+        const gpa = slot.gpa + (from - slot.hva);
+        const seq = this.#core.hw.emit(SLOT_ZAPPED, this.#vm, slot.slot, gpa, bytes, slot.name);
+        this.#core.hw.within(seq, () => this.#ept.unmap(gpa, bytes));
+      }
+    }
+  }
+
+  /** The process has a page behind this address of the guest. */
+  canFault(gpa: number): boolean {
+    const slot = this.at(gpa);
+    return slot !== undefined && this.#mm.translate(slot.hva + (gpa - slot.gpa), true) >= 0;
+  }
+
+  /** kvm_mmu_page_fault: true when the process has a page there, and the access may be repeated. */
+  fault(gpa: number): boolean {
+    const slot = this.at(gpa);
+    const hva = slot === undefined ? -1 : slot.hva + (gpa - slot.gpa);
+    const leaf = this.#mm.translate(hva, true) < 0 ? undefined : this.#mm.table.lookup(hva);
+    if (slot === undefined || leaf === undefined) {
+      return false;
+    }
+    const from = Math.max(slot.hva, leaf.input);
+    const end = Math.min(slot.hva + slot.bytes, leaf.input + leaf.bytes);
+    const at = slot.gpa + (from - slot.hva);
+    const address = this.#mm.table.translate(from) ?? 0;
+    const { slot: number, name, isDevice } = slot;
+    const seq = this.#core.hw.emit(SLOT_FAULTED, this.#vm, number, at, end - from, name);
+    const rights = { read: true, write: true, isDevice };
+    return this.#core.hw.within(seq, () => this.#ept.map(at, address, end - from, rights)) === 0;
   }
 
   /** Entry after entry of the process's own table: contiguous leaves become large EPT pages where they can. */

@@ -1,6 +1,6 @@
 /**
- * What the host has to do for each invalidation of a guest (siov-stack.md 5.6): new entries are bound, removed ones unbound,
- * cached translations of the PASIDs that the command means are dropped, device TLBs with them.
+ * What the host has to do for each invalidation of a guest: new entries are bound, removed ones unbound,
+ * cached translations of the PASIDs that the command means are dropped, device TLBs with them. vSVA series for Linux and QEMU, 2020.
  */
 import {
   ContextCacheInvalidate,

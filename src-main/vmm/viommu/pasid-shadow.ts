@@ -1,6 +1,7 @@
 /**
  * Which PASIDs of which virtual functions the host has an entry for, kept equal to the guest's own table. The guest's paging
- * tables are used in place; only entries are copied, and only when the guest says that they changed. siov-stack.md 5.1.
+ * tables are used in place; only entries are copied, and only when the guest says that they changed. QEMU,
+ * "intel_iommu: expose Shared Virtual Addressing to VMs", RFC v3.1, 2020.
  *
  * Not modelled: a function whose PASID 0 has no entry keeps reaching guest-physical memory instead of being blocked.
  */

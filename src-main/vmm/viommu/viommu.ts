@@ -3,7 +3,7 @@
  * the host is nested on the VM's second stage. The guest's kernel uses it with the driver of any VT-d unit.
  *
  * Not modelled: interrupt remapping, second-stage tables of the guest, fault recording (faults of nested translations are
- * recorded by the host's unit), register-based invalidation. siov-stack.md 5.1 to 5.7.
+ * recorded by the host's unit), register-based invalidation. vSVA series for Linux and QEMU, 2020.
  */
 import { decodeCapability, type IommuCapability } from '../../spec/vtd/capability-profile.ts';
 import { PageGroupResponse } from '../../spec/vtd/descriptors/page-request-descriptors.ts';

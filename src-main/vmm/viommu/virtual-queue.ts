@@ -1,6 +1,6 @@
 /**
  * The invalidation queue of a virtual unit: descriptors are read from guest memory and carried out one by one. The status of
- * a wait descriptor is written when the host has done everything before it. VT-d 5.10 section 6.5.2; siov-stack.md 5.6.
+ * a wait descriptor is written when the host has done everything before it. VT-d 5.10 section 6.5.2.
  */
 import {
   NARROW_DESCRIPTOR_BYTES,
