@@ -43,7 +43,10 @@ export default defineConfig({
           name: 'e2e',
           environment: 'node',
           include: ['test/e2e/**/*.e2e.ts'],
-          fileParallelism: false,
+          // Each file has a host, a home and a browser of its own.
+          maxWorkers: 2,
+          // A window that is slow is no failure; one that does not follow is.
+          expect: { poll: { timeout: 20_000 } },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -231,8 +231,9 @@ export class LabController {
       failureLines(outcome.error).forEach((line) => this.#line(line));
     }
     this.#flushConsole();
-    this.#setState(this.#endState(outcome));
+    // Whoever hears that the run has ended has heard all that came of it.
     this.#o.events.timeline(this.timelineState());
+    this.#setState(this.#endState(outcome));
   }
 
   #endState(outcome: ScriptOutcome): RunState {

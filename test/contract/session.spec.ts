@@ -6,7 +6,7 @@ import { labApi, type LabApi, type RunState } from '../../src-main/protocol/lab-
 import { createRpcServer } from '../../src-main/protocol/rpc-server.ts';
 import { loadWasmFromPackage } from '../../src-main/script/wasm-node.ts';
 import { createSession } from '../../src-main/services/session.ts';
-import { solutionOf } from '../support/lab-window.ts';
+import { solutionOf } from '../support/lab-package.ts';
 import { MemoryStorage } from '../support/memory-storage.ts';
 import { connectInProcess, connectOverSocket, type Connection } from './support/transports.ts';
 

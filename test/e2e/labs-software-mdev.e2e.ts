@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
 import { describeLabInWindow } from '../support/lab-in-window.ts';
 
-describeLabInWindow('software-mdev', (solved) => {
-  it('shows what the administrator saw', async () => {
-    const { window, printed } = solved();
-    await window.pane('Console');
-    await expect.poll(printed).toContain('when full single 0');
-    await expect.poll(printed).toContain('left: [] [] []');
-  });
+describeLabInWindow('software-mdev', {
+  solved: (open) => {
+    it('shows what the administrator saw', async () => {
+      const { printed } = open();
+      await expect.poll(printed).toContain('when full single 0');
+      await expect.poll(printed).toContain('left: [] [] []');
+    });
+  },
 });

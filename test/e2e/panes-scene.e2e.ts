@@ -250,7 +250,7 @@ describe('software', () => {
   it('draws tenants, queues and their wires, and the same as a table', async () => {
     const pane = await window.view('topology');
     await pane.locator('.box').first().waitFor();
-    expect(await pane.locator('.wire[data-label="portal"]').count()).toBe(4);
+    await expect.poll(() => pane.locator('.wire[data-label="portal"]').count()).toBe(4);
     await pane.locator('.face[data-box^="mdev/"]', { hasText: '000002' }).focus();
     await expect.poll(() => pane.locator('.wire.is-strong text').allTextContents()).toHaveLength(1);
     await pane.getByRole('radio', { name: 'Table' }).click();
@@ -284,10 +284,8 @@ describe('the whole window', () => {
     const pane = await window.view('counters');
     await expect.poll(() => pane.locator('.is-changed').count()).toBeGreaterThan(3);
     await lab.page.getByTestId('timeline-back').click();
-    await expect
-      .poll(() => pane.locator('.is-changed').count(), { timeout: 10_000 })
-      .toBeLessThan(3);
-    await lab.page.getByTestId('timeline-live').click();
+    await expect.poll(() => pane.locator('.is-changed').count()).toBeLessThan(3);
+    await window.goLive();
   });
 
   it('decodes a field under the pointer and under the focus alike', async () => {
@@ -324,14 +322,14 @@ describe('the whole window', () => {
   });
 
   it('shows the state before the kernel took a page request', async () => {
-    await window.pane('Trace');
-    await lab.page.getByTestId('trace-filter').fill('page-request.queued');
-    await expect.poll(() => lab.page.getByTestId('trace-row').count()).toBe(3);
-    await lab.page.getByTestId('trace-row').first().click();
+    const trace = await window.tool('trace');
+    await trace.getByTestId('trace-filter').fill('page-request.queued');
+    await expect.poll(() => trace.getByTestId('trace-row').count()).toBe(3);
+    await window.goTo(await window.traceRow(0));
     await expect.poll(() => lab.page.getByTestId('selection').innerText()).toContain('event');
     const rows = await window.rows('page-request-queue');
     expect(rows.map((row) => row.at(-1))).toEqual(['waiting']);
-    await lab.page.getByTestId('timeline-live').click();
+    await window.goLive();
   });
 
   it('raised no error and asked nothing of the world outside', () => {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LAB_CHECKS } from '../../labs/registry.ts';
 import { firstFailure, runAndGrade } from '../../src-main/labs-engine/prove/run-and-grade.ts';
-import { labPackage } from '../support/lab-window.ts';
+import { labPackage } from '../support/lab-package.ts';
 import { partlySolved } from '../support/partly-solved.ts';
 import { testEngine } from '../support/script-lab.ts';
 

@@ -26,7 +26,8 @@ export async function accessibilityProblems(
   page: Page,
   selector = 'html',
 ): Promise<readonly string[]> {
-  await page.evaluate(source);
+  // Half a megabyte: a page gets it once.
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(source);
   const { violations } = await page.evaluate(
     async ([root, options]) => {
       const element = document.querySelector(root);

@@ -77,3 +77,14 @@ export async function openLabPage(
   await page.goto(url);
   return { page, context, problems };
 }
+
+export type Theme = 'light' | 'dark' | 'contrast';
+
+/** Changes what the system asks for, and waits until the page looks that way. */
+export async function showTheme(page: Page, theme: Theme): Promise<void> {
+  await page.emulateMedia({
+    colorScheme: theme === 'light' ? 'light' : 'dark',
+    contrast: theme === 'contrast' ? 'more' : 'no-preference',
+  });
+  await page.locator(`html[data-theme="${theme}"]`).waitFor();
+}

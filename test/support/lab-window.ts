@@ -1,29 +1,11 @@
-/** What a person does in the window of a lab, for end-to-end tests. */
-import path from 'node:path';
+/** What a person does in the window of a lab, for end-to-end tests. Every method answers once the window has followed. */
 import type { Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import type { ViewId } from '../../src-main/protocol/views.ts';
-import { createLabFiles } from '../../src-main/hosts/labs/lab-files.ts';
-import { loadLab, type LabPackage } from '../../src-main/labs-engine/package/lab-package.ts';
+import { labPackage } from './lab-package.ts';
 
-const LABS = path.resolve(import.meta.dirname, '../../labs');
-const PATIENCE_MS = 20_000;
-
-/** A lab as its folder says, by id. */
-export function labPackage(id: string): LabPackage {
-  const library = createLabFiles(LABS);
-  for (const folder of library.labs()) {
-    const { lab } = loadLab(library, folder);
-    if (lab?.id === id) return lab;
-  }
-  throw new Error(`There is no lab ${id}`);
-}
-
-export function solutionOf(id: string, file: string): string {
-  const script = labPackage(id).scripts.find((s) => s.path === file);
-  if (script === undefined) throw new Error(`Lab ${id} has no file ${file}`);
-  return script.solution.text;
-}
+/** Panes that are no views. */
+export type Tool = 'checks' | 'console' | 'trace';
 
 export class LabWindow {
   readonly page: Page;
@@ -41,14 +23,20 @@ export class LabWindow {
   /** Opens one of the lab's files in the editor. */
   async openFile(name: string): Promise<void> {
     await this.page.getByTestId(`file-tab-${name}`).click();
-    await this.page.locator('.monaco-editor .view-line').first().waitFor();
+    await this.page
+      .locator(`.monaco-editor[data-uri="file:///${name}"] .view-line`)
+      .first()
+      .waitFor();
   }
 
-  /** Replaces the text of the open file as a paste would. */
+  /** Replaces the text of the open file by a paste; answers when the editor has it. */
   async replaceText(text: string): Promise<void> {
     await this.#focusEditor();
+    const marked = this.page.locator('.monaco-editor .selected-text').first();
     await this.page.keyboard.press('Control+A');
+    await marked.waitFor();
     await this.paste(text);
+    await marked.waitFor({ state: 'detached' });
   }
 
   /** Puts the solution into every file that the learner of the lab edits. */
@@ -74,48 +62,58 @@ export class LabWindow {
 
   /** Waits until the text is on disk. */
   async saved(): Promise<void> {
-    await expect
-      .poll(() => this.page.getByTestId('save-state').textContent(), { timeout: PATIENCE_MS })
-      .toContain('Saved');
+    await expect.poll(() => this.page.getByTestId('save-state').textContent()).toContain('Saved');
   }
 
+  /** Starts a run. Predictions that are asked for first are skipped. */
   async run(): Promise<void> {
-    await this.page.getByTestId('run-button').click();
+    const former = await this.page.getByTestId('run-state').getAttribute('data-run');
+    const started = this.page.locator(`[data-testid="run-state"]:not([data-run="${former}"])`);
     const skip = this.page.getByTestId('skip-predict');
-    await skip.click({ timeout: 1_500 }).catch(() => undefined);
+    await this.page.getByTestId('run-button').click();
+    await skip.or(started).first().waitFor();
+    if (await skip.isVisible()) await skip.click();
+    await started.waitFor();
   }
 
   async runToEnd(): Promise<void> {
     await this.run();
+    const ends = ['finished', 'failed', 'stopped'].map((state) => `[data-state="${state}"]`);
+    await this.page.locator(`[data-testid="run-state"]:is(${ends.join()})`).waitFor();
+  }
+
+  /** Runs again under the other kernel; the lab opens anew for it. */
+  async changeProfile(profile: string): Promise<void> {
+    await this.page.getByTestId('profile-menu').click();
+    await this.page.getByTestId(`menu-${profile}`).click();
+    await this.page.locator('[data-testid="run-state"][data-state="idle"]').waitFor();
+  }
+
+  /** Waits until all checks passed. */
+  async passes(): Promise<void> {
+    await this.tool('checks');
     await expect
-      .poll(() => this.page.getByTestId('run-state').getAttribute('data-state'), {
-        timeout: PATIENCE_MS,
-      })
-      .toMatch(/finished|failed|stopped/);
+      .poll(() => this.page.getByTestId('checks-summary').textContent())
+      .toMatch(/(\d+) of \1 passed/);
   }
 
   async stateBecomes(state: RegExp): Promise<void> {
-    await expect
-      .poll(() => this.page.getByTestId('run-state').textContent(), { timeout: PATIENCE_MS })
-      .toMatch(state);
+    await expect.poll(() => this.page.getByTestId('run-state').textContent()).toMatch(state);
   }
 
-  async pane(name: string): Promise<void> {
-    const tab = this.page.getByRole('tab', { name, exact: true }).first();
-    if (await tab.isVisible()) {
-      await tab.click();
-    } else {
-      await this.page.keyboard.press('Control+K');
-      await this.page.getByTestId('command-palette').getByRole('combobox').fill(name);
-      await this.page.keyboard.press('Enter');
-    }
-  }
-
-  /** Opens the pane of a view by the command palette, as its tab may be hidden. */
-  async view(view: ViewId): Promise<Locator> {
-    await this.command(`command-view-${view}`);
-    const pane = this.page.getByTestId(`view-${view}`);
+  /** Brings a tool pane to the front. */
+  async tool(tool: Tool): Promise<Locator> {
+    const pane = this.page.getByTestId(`pane-${tool}`);
+    if (!(await pane.isVisible())) await this.command(`command-pane-${tool}`);
     await pane.waitFor();
+    return pane;
+  }
+
+  /** Brings the pane of a view to the front; it shows the selected instant, not an earlier one. */
+  async view(view: ViewId): Promise<Locator> {
+    const pane = this.page.getByTestId(`view-${view}`);
+    if (!(await pane.isVisible())) await this.command(`command-view-${view}`);
+    await this.page.locator(`[data-testid="view-${view}"][data-stale="false"]`).waitFor();
     return pane;
   }
 
@@ -125,6 +123,43 @@ export class LabWindow {
     await this.page.getByTestId('command-palette').waitFor();
     await this.page.getByTestId(testId).click();
     await this.page.getByTestId('command-palette').waitFor({ state: 'hidden' });
+  }
+
+  /**
+   * A row of the trace pane by its place among the drawn ones. The list scrolls to its end when it appears and whenever records
+   * come in, and rows are numbered as they arrive: only then does a row stay where it is.
+   */
+  async traceRow(place: number): Promise<Locator> {
+    const pane = await this.tool('trace');
+    const numbers = (): Promise<readonly (string | null)[]> =>
+      pane.evaluate((element) => {
+        const grid = element.querySelector('[role="grid"]');
+        const rows = [...element.querySelectorAll('[data-testid="trace-row"]')];
+        const isAtEnd =
+          grid?.getAttribute('aria-rowcount') === rows.at(-1)?.getAttribute('aria-rowindex');
+        return isAtEnd ? rows.map((row) => row.getAttribute('data-seq')) : [];
+      });
+    let found: readonly (string | null)[] = [];
+    await expect
+      .poll(async () => {
+        const former = found;
+        found = await numbers();
+        const isNumbered = found.length > place && !found.includes(null);
+        return isNumbered && found.join() === former.join();
+      })
+      .toBe(true);
+    return pane.locator(`[data-testid="trace-row"][data-seq="${String(found[place])}"]`);
+  }
+
+  /** Shows the machine right after the record of a row. */
+  async goTo(row: Locator): Promise<void> {
+    await row.click();
+    await row.and(this.page.locator('[aria-current="true"]')).waitFor();
+  }
+
+  async goLive(): Promise<void> {
+    await this.page.getByTestId('timeline-live').click();
+    await this.page.locator('[data-testid="timeline"]:not(.is-past)').waitFor();
   }
 
   editorText(): Promise<string> {
