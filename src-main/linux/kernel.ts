@@ -42,7 +42,7 @@
  * PASID entry), `sva-invalidate` (munmap), `portal-offset-check`, `portal-area-check` (VDEV mmap), `mm-check`, `dont-copy`,
  * `dwq-exclusive`, `rawio-check` (native queues), `gpasid-ownership` (VDCM translation), `ims-pasid` (interrupt entries),
  * `drain-before-free` (VDEV close), `reset-on-close` (VDEV remanence), `swq-drain-by-pasid` (VDEV reset on a shared queue),
- * `mmio-size-check` (VDEV registers), `pasid-translation` (ENQCMD of guests, in KVM).
+ * `mmio-size-check` (VDEV registers), `pasid-translation` (ENQCMD of guests, in KVM), `acs-redirect`, `acs-groups` (peers).
  */
 import { Core, type KernelOptions } from './core/core.ts';
 import { EAGAIN, ENOENT } from './errno.ts';

@@ -29,6 +29,7 @@ const Plain = v.strictObject({
   deviceId: hexNumber(0xffff),
   classCode: hexNumber(0xff_ffff),
   barBytes: v.optional(Bytes),
+  isMultiFunction: v.optional(v.boolean()),
   capabilities: v.optional(v.array(PlainCapability)),
 });
 

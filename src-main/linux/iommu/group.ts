@@ -5,9 +5,6 @@
 import type { Core } from '../core/core.ts';
 import type { Device } from '../core/device.ts';
 import type { Sysfs } from '../core/sysfs.ts';
-import type { PciConfig } from '../pci/pci-config.ts';
-import type { PciDev } from '../pci/pci-dev.ts';
-import { PCI_REGS } from '../pci/pci-regs.ts';
 import type { IommuDomain } from './domain.ts';
 
 /** What is attached at a PASID, with the caller's cookie (`struct iommu_attach_handle`). */
@@ -81,21 +78,4 @@ export class IommuGroup {
       pasids: [...this.pasids].map(([pasid, a]) => ({ pasid, domain: a.domain.name })),
     });
   }
-}
-
-const ISOLATION =
-  PCI_REGS.PCI_ACS_SV | PCI_REGS.PCI_ACS_RR | PCI_REGS.PCI_ACS_CR | PCI_REGS.PCI_ACS_UF;
-
-/** Whether the functions of one device are kept apart from each other by ACS (pci_acs_enabled). */
-export function isIsolatedFunction(config: PciConfig, dev: PciDev): boolean {
-  if (!dev.isMultifunction) {
-    return true;
-  }
-  const cap = config.findExtended(dev, PCI_REGS.PCI_EXT_CAP_ID_ACS);
-  if (cap === 0) {
-    return false;
-  }
-  const supported = config.read(dev, cap + PCI_REGS.PCI_ACS_CAP, 2);
-  const enabled = config.read(dev, cap + PCI_REGS.PCI_ACS_CTRL, 2);
-  return (supported & ISOLATION & ~enabled) === 0 && (supported & ISOLATION) !== 0;
 }

@@ -17,12 +17,13 @@ import {
 } from '../../spec/events/linux.ts';
 import { INTERRUPT_RANGE } from '../../spec/vtd/interrupt-message.ts';
 import type { PageAllocator } from '../mm/page-allocator.ts';
+import { enableAcs, isIsolatedFunction } from '../pci/acs.ts';
 import { isPciDev, type PciDev } from '../pci/pci-dev.ts';
 import type { Pci } from '../pci/pci.ts';
 import { DmaOwnership } from './dma-owner.ts';
 import type { IommuDomain } from './domain.ts';
 import { IOMMU_NO_PASID, type DomainFormat } from './domain.ts';
-import { IommuGroup, isIsolatedFunction } from './group.ts';
+import { IommuGroup } from './group.ts';
 import type { IntelIommu, PagingRequest } from './intel/intel-iommu.ts';
 import type { PasidPool } from './pasid-pool.ts';
 
@@ -496,6 +497,7 @@ export class Iommu {
       return;
     }
     driver.probeDevice(dev);
+    enableAcs(this.#core, this.#parts.pci.config, dev);
     const group = this.#groupFor(dev);
     this.joinGroup(dev, group);
     group.default_domain ??= this.#defaultDomain();
@@ -528,12 +530,12 @@ export class Iommu {
   /** Functions of one device without ACS between them share a group. */
   #groupFor(dev: PciDev): IommuGroup {
     const { config } = this.#parts.pci;
-    if (!isIsolatedFunction(config, dev)) {
+    if (!isIsolatedFunction(this.#core, config, dev)) {
       const sibling = this.#parts.pci.devices.find(
         (d) =>
           d !== dev &&
           d.rid >>> 3 === dev.rid >>> 3 &&
-          !isIsolatedFunction(config, d) &&
+          !isIsolatedFunction(this.#core, config, d) &&
           this.#groups.has(d),
       );
       const group = sibling === undefined ? undefined : this.#groups.get(sibling);

@@ -63,7 +63,8 @@ export function scanBus(config: PciConfig, bus: number): readonly FoundFunction[
     for (let fn = 1; first.isMultifunction && fn < FUNCTIONS; fn++) {
       const other = scanFunction(config, first.rid | fn);
       if (other !== undefined) {
-        found.push(other);
+        // Whatever its own header says (pci_scan_slot).
+        found.push({ ...other, isMultifunction: true });
       }
     }
   }

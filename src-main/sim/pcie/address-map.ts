@@ -3,6 +3,7 @@
  * move when software writes them, so the map is rebuilt after configuration writes that can matter.
  */
 import { numberOf } from '../../bits/u64.ts';
+import { barAddressOf } from './bar-address.ts';
 import type { Fabric } from './fabric.ts';
 import type { BlockWriteKind, BlockWriteResult, PcieFunction } from './ports.ts';
 
@@ -23,10 +24,6 @@ interface Range {
 const COMMAND = 0x04;
 const BAR_FIRST = 0x10;
 const BAR_LAST = 0x27;
-const MEMORY_SPACE_ENABLE = 2;
-const BAR_TYPE_MASK = 6;
-const BAR_TYPE_64 = 4;
-const BAR_IO = 1;
 
 export class AddressMap {
   #ranges: readonly Range[] = [];
@@ -90,7 +87,7 @@ export class AddressMap {
     for (const device of this.#fabric.functions().values()) {
       for (let bar = 0; bar < device.barBytes.length; bar++) {
         const bytes = device.barBytes[bar] ?? 0;
-        const base = bytes === 0 ? 0 : addressOf(device, bar);
+        const base = bytes === 0 ? 0 : barAddressOf(device, bar);
         if (base !== 0) {
           ranges.push({ base, end: base + bytes, target: targetOf(device, bar) });
         }
@@ -100,21 +97,6 @@ export class AddressMap {
     this.#ranges = ranges;
     this.#last = undefined;
   }
-}
-
-/** Where a BAR answers, 0: nowhere. */
-function addressOf(device: PcieFunction, bar: number): number {
-  if (device.barAddress !== undefined) {
-    return device.barAddress(bar);
-  }
-  const low = device.configRead(BAR_FIRST + bar * 4, 4);
-  const isOn = (device.configRead(COMMAND, 2) & MEMORY_SPACE_ENABLE) !== 0;
-  if (!isOn || (low & BAR_IO) !== 0) {
-    return 0;
-  }
-  const is64Bit = (low & BAR_TYPE_MASK) === BAR_TYPE_64;
-  const high = is64Bit ? device.configRead(BAR_FIRST + bar * 4 + 4, 4) : 0;
-  return numberOf(high, low & ~0xf);
 }
 
 function targetOf(device: PcieFunction, bar: number): MmioTarget {

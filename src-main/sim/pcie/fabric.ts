@@ -2,14 +2,18 @@
  * The PCIe fabric of a machine: routes requests between functions, the remapping unit, memory and the CPUs. PCIe Base
  * section 2.2; requests of functions reach memory only through the unit.
  *
- * Functions are root complex integrated endpoints: each has its own upstream port, and access control keeps them from
- * reaching each other. The Requester ID is the fabric's, so that a function cannot forge it.
+ * Each device has its own upstream port, and the root complex keeps devices from reaching each other. Functions of one
+ * device may have a way between them (`peer-paths.ts`). The Requester ID is the fabric's, so that a function cannot forge it.
  *
  * Not modelled: link training, flow control, switches, ordering between traffic classes, malformed packets (a translation
  * request asks for one page, so it cannot have a wrong length or byte enables; VT-d section 4.1).
  */
 import { numberOf } from '../../bits/u64.ts';
-import { MEMORY_WRITTEN_BY_DEVICE, PEER_ACCESS_REFUSED } from '../../spec/events/platform.ts';
+import {
+  MEMORY_WRITTEN_BY_DEVICE,
+  PEER_ACCESS_DELIVERED,
+  PEER_ACCESS_REFUSED,
+} from '../../spec/events/platform.ts';
 import type { Trace } from '../core/trace.ts';
 import { ACCESS } from '../iommu/first-stage-walk.ts';
 import type { DeviceTlbPort } from '../iommu/ports.ts';
@@ -18,6 +22,7 @@ import { isInterruptAddress } from '../iommu/request-outcome.ts';
 import { decodeCompletion, encodeCompletion } from '../iommu/translation-completion.ts';
 import type { RemappingUnit } from '../iommu/unit.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
+import { findPeer, hasPeers, type PeerTarget } from './peer-paths.ts';
 import {
   ADDRESS_TYPE,
   COMPLETION,
@@ -42,6 +47,7 @@ export class Fabric implements DeviceTlbPort, FunctionHost {
   readonly #source: number;
   #unit: RemappingUnit | undefined;
   #revision = 0;
+  #hasPeers = false;
 
   constructor(memory: PhysicalMemory, trace: Trace) {
     this.#memory = memory;
@@ -65,12 +71,19 @@ export class Fabric implements DeviceTlbPort, FunctionHost {
 
   add(rid: number, device: PcieFunction): void {
     this.#functions.set(rid, device);
+    this.#hasPeers = hasPeers(this.#functions);
     this.#revision++;
   }
 
   remove(rid: number): void {
     this.#functions.delete(rid);
+    this.#hasPeers = hasPeers(this.#functions);
     this.#revision++;
+  }
+
+  /** Some device has more than one function. */
+  get hasPeers(): boolean {
+    return this.#hasPeers;
   }
 
   barsMoved(): void {
@@ -132,6 +145,15 @@ class FabricPort implements UpstreamPort {
   }
 
   read(request: MemoryRequest, into: Uint8Array, offset: number): CompletionStatus {
+    if (this.#fabric.hasPeers) {
+      const peer = this.#peerOf(request, false);
+      if (peer !== undefined) {
+        for (let i = 0; i < request.bytes; i++) {
+          into[offset + i] = Number(peer.device.mmioRead(peer.bar, peer.offset + i, 1));
+        }
+        return COMPLETION.success;
+      }
+    }
     const status = this.#translate(request, ACCESS.read);
     if (status !== COMPLETION.success) {
       return status;
@@ -148,6 +170,13 @@ class FabricPort implements UpstreamPort {
     if (isInterruptWrite(request)) {
       const data = new DataView(from.buffer, from.byteOffset + offset, INTERRUPT_BYTES);
       return this.interrupt(request.high, request.low, data.getUint32(0, true));
+    }
+    if (this.#fabric.hasPeers) {
+      const peer = this.#peerOf(request, true);
+      if (peer !== undefined) {
+        writePeer(peer, from, offset, request.bytes);
+        return COMPLETION.success;
+      }
     }
     const status = this.#translate(request, ACCESS.write);
     if (status !== COMPLETION.success) {
@@ -211,6 +240,23 @@ class FabricPort implements UpstreamPort {
     return this.#fabric.unit.translate(r);
   }
 
+  /** The function of the same device that the request reaches without the root complex. */
+  #peerOf({ high, low, bytes }: MemoryRequest, isWrite: boolean): PeerTarget | undefined {
+    const peer = findPeer(this.#fabric.functions(), this.rid, high, low);
+    if (peer !== undefined) {
+      this.#trace.record(
+        PEER_ACCESS_DELIVERED,
+        this.#source,
+        this.rid,
+        peer.rid,
+        numberOf(high, low),
+        bytes,
+        isWrite,
+      );
+    }
+    return peer;
+  }
+
   #refusePeer(): CompletionStatus {
     const { answer } = this.#fabric.unit;
     this.#trace.record(
@@ -232,6 +278,23 @@ class FabricPort implements UpstreamPort {
     this.#trace.num(request.bytes);
     this.#trace.u64(words[at + 1] as number, words[at] as number);
     this.#trace.end();
+  }
+}
+
+/** In dwords where they fit, as a root complex would forward them. */
+function writePeer(
+  { device, bar, offset }: PeerTarget,
+  from: Uint8Array,
+  start: number,
+  bytes: number,
+): void {
+  const view = new DataView(from.buffer, from.byteOffset + start, bytes);
+  let i = 0;
+  while (i < bytes) {
+    const isDword = (offset + i) % 4 === 0 && i + 4 <= bytes;
+    const value = isDword ? view.getUint32(i, true) : view.getUint8(i);
+    device.mmioWrite(bar, offset + i, isDword ? 4 : 1, BigInt(value));
+    i += isDword ? 4 : 1;
   }
 }
 

@@ -52,6 +52,23 @@ export const PEER_ACCESS_REFUSED = defineEvent('pcie.peer-access.refused', {
   mark: 'warning',
 });
 
+export const PEER_ACCESS_DELIVERED = defineEvent('pcie.peer-access.delivered', {
+  level: 'guest-error',
+  title: 'Peer-to-peer access, past the IOMMU',
+  meaning:
+    'Functions of one device reach each other directly while P2P Request Redirect is off: the remapping unit never sees the request.',
+  source: pcie('6.12.1.2'),
+  fields: {
+    rid: ['rid', 'Requester'],
+    peer: ['rid', 'Function that answered'],
+    address: ['u64', 'Address'],
+    bytes: ['number', 'Length in bytes'],
+    write: ['flag', 'Write'],
+  },
+  template: '{rid} reached {peer} at {address}',
+  mark: 'fault',
+});
+
 export const BUS_MASTER_DISABLED = defineEvent('pcie.request.dropped', {
   level: 'guest-error',
   title: 'Request without bus mastering',

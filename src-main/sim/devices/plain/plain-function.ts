@@ -2,7 +2,8 @@
  * A PCIe function with a configuration space and nothing behind it: what firmware finds in the slots of a machine that a
  * lab does not drive. Labs use it to show functions that are, or are not, capable of Scalable IOV.
  *
- * BARs exist and can be placed; reads from them give zero and writes are dropped.
+ * BAR 0 exists and can be placed. Its first 64 bytes keep what is written, for labs that ask who can reach it; the rest reads
+ * as zero and takes nothing.
  */
 import { SiovDvsec } from '../../../spec/siov/dvsec.ts';
 import { AcsCapability } from '../../../spec/pcie/acs.ts';
@@ -49,10 +50,13 @@ export interface PlainFunctionConfig {
   readonly deviceId: number;
   readonly classCode: number;
   readonly barBytes?: number;
+  /** Function 0 of a device that has more. */
+  readonly isMultiFunction?: boolean;
   readonly capabilities?: readonly PlainCapability[];
 }
 
 const EXPRESS_OFFSET = 0x40;
+const SCRATCH_BYTES = 64;
 
 function placementOf(c: PlainCapability, index: number): CapabilityPlacement {
   // A name prefix of its own for each entry, because a kind may occur twice.
@@ -61,7 +65,8 @@ function placementOf(c: PlainCapability, index: number): CapabilityPlacement {
     case 'aer':
       return placeCapability(AerCapability, c.offset, {}, options);
     case 'acs':
-      return placeCapability(AcsCapability, c.offset, {}, options);
+      // What functions of endpoints have of the services.
+      return placeCapability(AcsCapability, c.offset, { capability: { RR: 1, CR: 1 } }, options);
     case 'ari':
       return placeCapability(AriCapability, c.offset, {}, options);
     case 'ats':
@@ -103,6 +108,7 @@ function placementOf(c: PlainCapability, index: number): CapabilityPlacement {
 
 export interface PlainFunctionState {
   readonly config: Uint32Array;
+  readonly scratch: Uint8Array;
 }
 
 export class PlainFunction implements PcieFunction<PlainFunctionState> {
@@ -110,6 +116,7 @@ export class PlainFunction implements PcieFunction<PlainFunctionState> {
   readonly barBytes: readonly number[];
   readonly configSpace: ConfigSpace;
   readonly #port: UpstreamPort;
+  readonly #scratch = new Uint8Array(SCRATCH_BYTES);
 
   constructor(name: string, config: PlainFunctionConfig, port: UpstreamPort, trace: Trace) {
     this.name = name;
@@ -123,6 +130,7 @@ export class PlainFunction implements PcieFunction<PlainFunctionState> {
           vendorId: config.vendorId,
           deviceId: config.deviceId,
           classCode: config.classCode,
+          isMultiFunction: config.isMultiFunction ?? false,
           bars: [{ index: 0, bytes: barBytes, is64Bit: true, isPrefetchable: true }],
         },
         capabilities: [
@@ -143,12 +151,19 @@ export class PlainFunction implements PcieFunction<PlainFunctionState> {
     this.configSpace.write(offset, bytes, value);
   }
 
-  mmioRead(): bigint {
-    return 0n;
+  mmioRead(_bar: number, offset: number, bytes: 1 | 2 | 4 | 8): bigint {
+    let value = 0n;
+    for (let i = bytes - 1; i >= 0; i--) {
+      value = (value << 8n) | BigInt(this.#scratch[offset + i] ?? 0);
+    }
+    return value;
   }
 
-  mmioWrite(): void {
-    // Nothing is behind the BAR.
+  mmioWrite(_bar: number, offset: number, bytes: 1 | 2 | 4 | 8, value: bigint): void {
+    for (let i = 0; i < bytes; i++) {
+      // Beyond the end nothing is stored.
+      this.#scratch[offset + i] = Number((value >> BigInt(8 * i)) & 0xffn);
+    }
   }
 
   blockWrite(
@@ -171,13 +186,15 @@ export class PlainFunction implements PcieFunction<PlainFunctionState> {
 
   reset(kind: ResetKind): void {
     this.configSpace.reset(kind);
+    this.#scratch.fill(0);
   }
 
   snapshot(): PlainFunctionState {
-    return { config: this.configSpace.snapshot() };
+    return { config: this.configSpace.snapshot(), scratch: this.#scratch.slice() };
   }
 
   restore(state: PlainFunctionState): void {
     this.configSpace.restore(state.config);
+    this.#scratch.set(state.scratch);
   }
 }

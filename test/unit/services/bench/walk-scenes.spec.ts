@@ -56,7 +56,7 @@ describe('the flat scene', () => {
   });
 
   it('binds many PASIDs to the same pages', () => {
-    const many = new Lookups(pages, 128, 999);
+    const many = new Lookups(pages, 128, { bound: 999, busy: 999 });
     scene.bindAll(0, 1000, { type: 'secondStage', secondStage: secondStage.root });
     expect(translateForMany(scene, many, many.all)).toBe(
       walkAll(new BareWalker(scene.memory, secondStage.root), many, many.all),
