@@ -147,6 +147,34 @@ describe.each(PROFILES)('a paused device of a VM, %s', (profile) => {
     expect(own.host.pasids.guestOf(Number(last?.values['pasid']))).toBe(app.process.mm.pasid);
   });
 
+  it.each(['close', 'exit'] as const)(
+    'leaves nothing of a process for the next owner of its PASID: %s',
+    (way) => {
+      const lab = bootVsva(profile, ['shared']);
+      const own = startGuest(lab, 1, 'shared');
+      const device = openOfVm(own.vm, own.host.uuid);
+      const first = openGuestApp(own, 'first');
+      // The guest waits for its command and serves no page requests meanwhile: its pages are there.
+      first.process.mm.write(first.memory, new Uint8Array(2 * 4096));
+      setState(device, S.PRE_COPY);
+      own.guest.instructions.enqcmd(first.process, first.portal, guestMove(first));
+      if (way === 'close') {
+        own.guest.calls.munmap(first.process, first.portal, 4096);
+        own.guest.calls.close(first.process, first.fd);
+        // The guest drained: what waited is done before its driver goes on.
+        expect(guestStatus(first)).toBe(STATUS.success);
+      }
+      own.guest.processes.exit(first.process);
+      const heir = openGuestApp(own, 'heir');
+      heir.process.mm.write(heir.memory + 4096, new Uint8Array(64).fill(0xa5));
+      setState(device, S.RUNNING);
+      own.guest.core.advance(500_000);
+      expect([heir.memory, heir.records]).toEqual([first.memory, first.records]);
+      expect(guestStatus(heir)).toBe(0);
+      expect(heir.process.mm.read(heir.memory + 4096, 64)).toEqual(new Uint8Array(64).fill(0xa5));
+    },
+  );
+
   it('loses every page when its VMM dies', () => {
     const { lab, sides } = boot(profile);
     const { vm } = started(sides[0]);

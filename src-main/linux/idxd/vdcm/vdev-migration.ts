@@ -13,12 +13,10 @@ import { EINVAL, EIO } from '../../errno.ts';
 import type { VdevInterrupts } from '../../vdcm/vdev-interrupts.ts';
 import type { MigrationDriver } from '../../vfio/migration.ts';
 import { VDEV } from './places.ts';
-import type { VdevPortal } from './vdev-portal.ts';
 import { quiesce, type CommandTarget } from './virtual-commands.ts';
 
 export interface MigrationTarget extends CommandTarget {
   readonly uuid: string;
-  readonly portal: VdevPortal;
   readonly interrupts: VdevInterrupts;
   /** Type of the mediated device: the contract with the guest. */
   readonly typeName: string;

@@ -122,6 +122,22 @@ export class VdevPortal {
     });
   }
 
+  /**
+   * The guest drains or aborts what it submitted: that means what waits here too, of one PASID of its own or of all. A
+   * drain that left them behind would let them run for whoever has the PASID then.
+   */
+  settle(way: 'drain' | 'abort', guestPasid?: number): void {
+    const isMeant = (words: Uint32Array): boolean =>
+      guestPasid === undefined || AnyDescriptor.decode(words).pasid === guestPasid;
+    const meant = this.waiting.filter(isMeant);
+    if (this.#waiting !== null) {
+      this.#waiting = this.#waiting.filter((words) => !isMeant(words));
+    }
+    if (way === 'drain') {
+      meant.forEach((words) => this.#send(words));
+    }
+  }
+
   /** What a store to a portal that is not mapped becomes. */
   write(offset: number, bytes: Uint8Array): number {
     for (let done = 0; done < bytes.length;) {

@@ -105,7 +105,7 @@ export class IdxdVdev extends VirtualDevice implements MigrationTarget {
       ioasids,
       name: `vdev ${mdev.uuid}`,
       device: () => this.vfioDevice,
-      onFree: (pasid) => this.#pasidFreed(pasid),
+      onFree: (pasid) => this.#pasidFreed(pasid, this.pasids.guestOf(pasid)),
     });
     this.config = new VirtualConfig(vdevConfigOf(idxd), {
       onBusMasterCleared: () => this.reportConfigurationChange(),
@@ -183,7 +183,7 @@ export class IdxdVdev extends VirtualDevice implements MigrationTarget {
   willDetachPasid(guest: number): void {
     const host = this.pasids.translate(guest);
     if (host >= 0 && this.core.defends('drain-before-free')) {
-      this.#pasidFreed(host);
+      this.#pasidFreed(host, guest);
     }
   }
 
@@ -318,10 +318,13 @@ export class IdxdVdev extends VirtualDevice implements MigrationTarget {
     this.#changed(before);
   }
 
-  #pasidFreed(pasid: number): void {
+  /** What waits for the next owner of the guest's number must not reach it. */
+  #pasidFreed(pasid: number, guest: number): void {
     if (this.wq.isDedicated && this.wq.pasid?.pasid === pasid) {
+      this.portal.settle('abort');
       this.#stop('drain');
     } else if (!this.wq.isDedicated) {
+      this.portal.settle('abort', guest);
       this.idxd.drainPasid(pasid);
     }
     this.publish();

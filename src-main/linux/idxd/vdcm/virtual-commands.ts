@@ -13,6 +13,7 @@ import { DEVICE_STATE } from '../../../spec/dsa/general-registers.ts';
 import { WQ_MODE } from '../../../spec/dsa/wq-config.ts';
 import type { VdevInterrupts } from '../../vdcm/vdev-interrupts.ts';
 import type { VdevPasids } from '../../vdcm/vdev-pasids.ts';
+import type { VdevPortal } from './vdev-portal.ts';
 import type { VirtualConfig } from '../../vdcm/virtual-config.ts';
 import type { IdxdDevice } from '../idxd-device.ts';
 import type { IdxdWq } from '../wq.ts';
@@ -29,6 +30,7 @@ export interface CommandTarget {
   readonly interrupts: VdevInterrupts;
   /** Bus mastering, as the guest's configuration space has it. */
   readonly isBusMaster: boolean;
+  readonly portal: VdevPortal;
   /** Virtual reset of the whole device, by whoever does it. */
   startReset(isFull: boolean): void;
   /** What is left to do when the checks of Enable WQ passed, by whoever does it: 0 or an error code. */
@@ -73,6 +75,12 @@ export function quiesce(target: CommandTarget, way: 'drain' | 'abort'): void {
   pasids.all.forEach((pasid) => idxd.drainPasid(pasid));
 }
 
+/** As `quiesce`, and for what waits in software while the device is paused: the guest asked. */
+function settle(target: CommandTarget, way: 'drain' | 'abort'): void {
+  target.portal.settle(way);
+  quiesce(target, way);
+}
+
 /** Takes the dedicated queue out of the guest's hands; a shared one keeps running for the others. */
 export function stopQueue(target: CommandTarget, way: 'drain' | 'abort'): void {
   const { wq, bar0, pasids } = target;
@@ -86,6 +94,11 @@ export function stopQueue(target: CommandTarget, way: 'drain' | 'abort'): void {
     pasids.release(wq.pasid.pasid);
     wq.setPasid(null);
   }
+}
+
+function disableQueue(target: CommandTarget, way: 'drain' | 'abort'): void {
+  target.portal.settle(way);
+  stopQueue(target, way);
 }
 
 // ---- commands --------------------------------------------------------------------------------------------------------
@@ -113,7 +126,7 @@ function disableDevice(target: CommandTarget): VirtualCommandResult {
     return failed(E.disableDeviceNotEnabled);
   }
   if (bar0.wq.isEnabled) {
-    stopQueue(target, 'drain');
+    disableQueue(target, 'drain');
   }
   bar0.registers.state = DEVICE_STATE.disabled;
   return OK;
@@ -198,7 +211,7 @@ function ofQueue(check: 'enabled' | 'any', run: (target: CommandTarget) => void)
 
 function resetWq(target: CommandTarget): void {
   if (target.bar0.wq.isEnabled) {
-    stopQueue(target, target.wq.isDedicated ? 'abort' : 'drain');
+    disableQueue(target, target.wq.isDedicated ? 'abort' : 'drain');
   }
   if (target.wq.isDedicated) {
     target.wq.reset();
@@ -207,12 +220,17 @@ function resetWq(target: CommandTarget): void {
   target.bar0.wq.reset();
 }
 
-function ofPasid(run: (idxd: IdxdDevice, host: number) => void): Handler {
-  return ({ idxd, pasids }, operand) => {
+function ofPasid(way: 'drain' | 'abort', run: (idxd: IdxdDevice, host: number) => void): Handler {
+  return ({ idxd, pasids, portal, wq, bar0 }, operand) => {
     const guest = operand & (2 ** PASID_BITS - 1);
     const host = pasids.translate(guest);
     if (host < 0) {
       return failed(E.wqPasid);
+    }
+    if (!wq.isDedicated) {
+      portal.settle(way, guest);
+    } else if (bar0.wq.values.pasid === guest) {
+      portal.settle(way);
     }
     run(idxd, host);
     return OK;
@@ -242,11 +260,11 @@ const HANDLERS: Readonly<Partial<Record<CommandCode, Handler>>> = {
   [COMMAND.enableDevice]: enableDevice,
   [COMMAND.disableDevice]: disableDevice,
   [COMMAND.drainAll]: (target) => {
-    quiesce(target, 'drain');
+    settle(target, 'drain');
     return OK;
   },
   [COMMAND.abortAll]: (target) => {
-    quiesce(target, 'abort');
+    settle(target, 'abort');
     return OK;
   },
   [COMMAND.resetDevice]: (target) => {
@@ -254,12 +272,12 @@ const HANDLERS: Readonly<Partial<Record<CommandCode, Handler>>> = {
     return OK;
   },
   [COMMAND.enableWq]: enableWq,
-  [COMMAND.disableWq]: ofQueue('enabled', (target) => stopQueue(target, 'drain')),
-  [COMMAND.drainWq]: ofQueue('enabled', (target) => quiesce(target, 'drain')),
-  [COMMAND.abortWq]: ofQueue('enabled', (target) => quiesce(target, 'abort')),
+  [COMMAND.disableWq]: ofQueue('enabled', (target) => disableQueue(target, 'drain')),
+  [COMMAND.drainWq]: ofQueue('enabled', (target) => settle(target, 'drain')),
+  [COMMAND.abortWq]: ofQueue('enabled', (target) => settle(target, 'abort')),
   [COMMAND.resetWq]: ofQueue('any', resetWq),
-  [COMMAND.drainPasid]: ofPasid((idxd, host) => idxd.drainPasid(host)),
-  [COMMAND.abortPasid]: ofPasid((idxd, host) => idxd.abortPasid(host)),
+  [COMMAND.drainPasid]: ofPasid('drain', (idxd, host) => idxd.drainPasid(host)),
+  [COMMAND.abortPasid]: ofPasid('abort', (idxd, host) => idxd.abortPasid(host)),
   [COMMAND.requestInterruptHandle]: requestHandle,
   [COMMAND.releaseInterruptHandle]: releaseHandle,
 };
