@@ -1,5 +1,9 @@
 /** Runs learner scripts against a kernel over a whole machine. */
-import { createScriptRunner, type ScriptOutcome } from '../../src-main/script/script-runner.ts';
+import {
+  createScriptRunner,
+  type ScriptOutcome,
+  type ScriptRunnerOptions,
+} from '../../src-main/script/script-runner.ts';
 import { createSdkModules } from '../../src-main/script/sdk/sdk-modules.ts';
 import type { ScriptValue } from '../../src-main/script/sdk/sdk-module.ts';
 import { VirtualMachines } from '../../src-main/vmm/virtual-machines.ts';
@@ -17,6 +21,7 @@ export function runScript(
   source: string | Readonly<Record<string, string>>,
   options: LabOptions = {},
   actors: Readonly<Record<string, string>> = {},
+  limits: ScriptRunnerOptions['limits'] = {},
 ): ScriptRun {
   const lab = bootLab(options);
   const sources = typeof source === 'string' ? { 'driver.ts': source } : source;
@@ -40,6 +45,7 @@ export function runScript(
       },
     }),
     ports: { onConsole: (message) => texts.push(message.text) },
+    limits,
   });
   const problems = runner.check().filter((p) => p.severity === 'error');
   if (problems.length > 0) {

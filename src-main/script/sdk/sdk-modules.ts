@@ -19,6 +19,7 @@ import { createMdevModule } from './linux-mdev.ts';
 import { createMmModule } from './linux-mm.ts';
 import { createPciModule } from './linux-pci.ts';
 import { createSvaModule } from './linux-sva.ts';
+import { createTimerModule } from './linux-timer.ts';
 import { createVdcmModule } from './linux-vdcm.ts';
 import { createVfioModule } from './linux-vfio.ts';
 import { ScriptContext } from './script-context.ts';
@@ -42,6 +43,7 @@ export function createSdkModules(environment: SdkEnvironment): readonly SdkModul
     createIoasidModule(env),
     createIrqModule(env),
     createSvaModule(env),
+    createTimerModule(env),
     createMdevModule(env),
     createVfioModule(env),
     createMmModule(env),
