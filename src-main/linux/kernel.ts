@@ -34,15 +34,6 @@
  * | `qat/<dev>`, `qat/<dev>/rp<n>` | accelerator; owner, service and PASID of a ring pair |
  * | `ims/<dev>/<n>` | interrupt message store entry: interrupt, PASID |
  * | `vdev/<uuid>` | composition: queue, default PASID, state, vectors, configuration space and BAR0 as hexadecimal |
- *
- * ## Defences
- *
- * `MachineConfig.defences` takes one away by `false`:
- * `iotlb-flush`, `device-tlb-flush` (invalidations after unmap), `pasid-teardown-flush`, `page-request-drain` (tear-down of a
- * PASID entry), `sva-invalidate` (munmap), `portal-offset-check`, `portal-area-check` (VDEV mmap), `mm-check`, `dont-copy`,
- * `dwq-exclusive`, `rawio-check` (native queues), `gpasid-ownership` (VDCM translation), `ims-pasid` (interrupt entries),
- * `drain-before-free` (VDEV close), `reset-on-close` (VDEV remanence), `swq-drain-by-pasid` (VDEV reset on a shared queue),
- * `mmio-size-check` (VDEV registers), `pasid-translation` (ENQCMD of guests, in KVM), `acs-redirect`, `acs-groups` (peers).
  */
 import { Core, type KernelOptions } from './core/core.ts';
 import { EAGAIN, ENOENT } from './errno.ts';

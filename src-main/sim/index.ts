@@ -10,6 +10,7 @@ export {
   type TraceRecord,
 } from './core/trace-record.ts';
 export { walkEpt, type EptRead, type EptWalk } from './cpu/ept-walk.ts';
+export { DEFENCE_NAMES, DEFENCES, type DefenceName } from './defences.ts';
 export { EventQueue } from './core/event-queue.ts';
 export { StateHash } from './core/hash.ts';
 export { SeededRandom } from './core/random.ts';

@@ -2,6 +2,7 @@
  * The configuration of a machine: plain JSON, complete, versioned by the lab package that carries it. Everything that
  * can differ between two machines is here; nothing is read from anywhere else.
  */
+import type { DefenceName } from './defences.ts';
 
 export interface MachineConfig {
   readonly name: string;
@@ -14,8 +15,8 @@ export interface MachineConfig {
   readonly devices: readonly DeviceConfig[];
   readonly vms?: readonly VmConfig[];
   readonly processes?: readonly ProcessConfig[];
-  /** Defences that a lab may take away; all on by default (DSA 3.0 section 7.5). */
-  readonly defences?: Readonly<Record<string, boolean>>;
+  /** Defences that a lab takes away by `false`; all on by default. */
+  readonly defences?: Readonly<Partial<Record<DefenceName, boolean>>>;
   /** A `guest-error` event is shown to the learner. Off where the lab wants silence to stay silent. */
   readonly showGuestErrors?: boolean;
 }
@@ -62,6 +63,8 @@ export interface DeviceConfig {
   readonly name: string;
   /** `6a:01.0` */
   readonly bdf: string;
+  /** In a slot that the firmware calls external-facing: people plug in what they like, so the kernel trusts nothing there. */
+  readonly isExternal?: boolean;
   /** Settings of the device model, checked by it. */
   readonly options?: Readonly<Record<string, unknown>>;
 }

@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import type { KernelParams } from '../../linux/core/params.ts';
 import { parseBdf } from '../../spec/pcie/requester-id.ts';
+import { DEFENCE_NAMES, type DefenceName } from '../../sim/index.ts';
 import { CAPABILITY_PROFILES } from '../../spec/vtd/capability-profile.ts';
 import { deviceOptionsSchema } from './device-options.ts';
 import { Bytes, Count, Hex64, Name } from './machine-values.ts';
@@ -54,7 +55,7 @@ const Bdf = v.pipe(
   v.check((text) => parseBdf(text) !== undefined, 'Expected bus:device.function such as 6a:01.0'),
 );
 
-const deviceEntries = { name: Name, bdf: Bdf };
+const deviceEntries = { name: Name, bdf: Bdf, isExternal: v.optional(v.boolean()) };
 const Device = v.variant('kind', [
   v.strictObject({
     kind: v.literal('plain'),
@@ -108,6 +109,16 @@ const Kernel = v.strictObject({
   poll_timeout_ns: Count,
 } satisfies Record<keyof KernelParams, v.GenericSchema>);
 
+/** `{ "device-tlb-flush": false }`: what the machine does without. */
+const Defences = v.partial(
+  v.strictObject(
+    Object.fromEntries(DEFENCE_NAMES.map((name) => [name, v.boolean()])) as Record<
+      DefenceName,
+      v.BooleanSchema<undefined>
+    >,
+  ),
+);
+
 export const MachineSchema = v.pipe(
   v.strictObject({
     name: Name,
@@ -122,7 +133,7 @@ export const MachineSchema = v.pipe(
     devices: v.array(Device),
     vms: v.optional(v.array(Vm)),
     processes: v.optional(v.array(v.strictObject({ name: Name, host: v.optional(Name) }))),
-    defences: v.optional(v.record(Name, v.boolean())),
+    defences: v.optional(Defences),
     showGuestErrors: v.optional(v.boolean()),
     kernel: v.optional(v.partial(Kernel)),
   }),

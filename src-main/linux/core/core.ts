@@ -14,7 +14,7 @@ import {
   STATE_CHANGED,
   WARNING_PRINTED,
 } from '../../spec/events/linux.ts';
-import type { HardwarePort, PlainData } from '../../sim/index.ts';
+import type { DefenceName, HardwarePort, PlainData } from '../../sim/index.ts';
 import { describe, describeArguments } from './describe.ts';
 import { type KernelParams, DEFAULT_PARAMS } from './params.ts';
 import { Timers } from './timers.ts';
@@ -66,8 +66,8 @@ export class Core {
     return this.hw.nowNs;
   }
 
-  /** False when the machine's configuration takes this defence away (see the list in kernel.ts). */
-  defends(name: string): boolean {
+  /** False when the machine's configuration takes this defence away. */
+  defends(name: DefenceName): boolean {
     return this.hw.config.defences?.[name] ?? true;
   }
 

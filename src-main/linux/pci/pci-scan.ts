@@ -36,6 +36,11 @@ export function rootBuses(core: Core): readonly number[] {
   return [...new Set([0, ...buses])].sort((a, b) => a - b);
 }
 
+/** What firmware says of the slot (set_pcie_untrusted, from the `ExternalFacingPort` property). */
+export function isExternal(core: Core, rid: number): boolean {
+  return core.hw.config.devices.some((d) => d.isExternal === true && parseBdf(d.bdf) === rid);
+}
+
 export function scanFunction(config: PciConfig, rid: number): FoundFunction | undefined {
   const vendor = config.read({ rid }, PCI_REGS.PCI_VENDOR_ID, 2);
   if (vendor === NO_DEVICE || vendor === 0) {

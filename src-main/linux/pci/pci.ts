@@ -14,7 +14,14 @@ import { PciConfig } from './pci-config.ts';
 import { PciDev, type PciResource } from './pci-dev.ts';
 import { PCI_REGS } from './pci-regs.ts';
 import { restorePciState, savePciState } from './pci-state.ts';
-import { readBars, rootBuses, scanBus, scanFunction, type FoundFunction } from './pci-scan.ts';
+import {
+  isExternal,
+  readBars,
+  rootBuses,
+  scanBus,
+  scanFunction,
+  type FoundFunction,
+} from './pci-scan.ts';
 
 export interface PciDeviceId {
   readonly vendor: number;
@@ -132,6 +139,7 @@ export class Pci {
       ...(physfn === undefined ? {} : { physfn }),
     });
     dev.resources = resources ?? readBars(this.config, found.rid);
+    dev.untrusted = isExternal(this.#core, found.rid);
     this.#devices.set(dev.rid, dev);
     dev.add();
     this.#addAttributes(dev);
@@ -411,7 +419,7 @@ export class Pci {
 
   pci_enable_ats(dev: PciDev, ps: number): number {
     const cap = this.#extended(dev, R.PCI_EXT_CAP_ID_ATS);
-    if (cap === 0 || dev.untrusted) {
+    if (cap === 0 || (dev.untrusted && this.#core.defends('ats-only-trusted'))) {
       return -EINVAL;
     }
     if (dev.ats.isEnabled) {

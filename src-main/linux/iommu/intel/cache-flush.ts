@@ -2,6 +2,7 @@
  * What must be invalidated after which change (VT-d 5.10 section 6.5.3.3): the one place that knows the order IOTLB before
  * device TLB, and the granularity for each format.
  */
+import type { DefenceName } from '../../../sim/index.ts';
 import type { DomainAttachment, IommuDomain } from '../domain.ts';
 import type { DeviceInfo } from './device-info.ts';
 import type { QueueCommand } from './invalidation-queue.ts';
@@ -110,7 +111,7 @@ export class CacheFlush {
       : iotlbPages(did, region, isLeafOnly);
   }
 
-  #defends(name: string): boolean {
+  #defends(name: DefenceName): boolean {
     return this.#unit.core.defends(name);
   }
 }

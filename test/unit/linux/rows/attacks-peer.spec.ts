@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { defined } from '../../../../src-main/bits/invariant.ts';
 import { EBUSY } from '../../../../src-main/linux/errno.ts';
 import { parseBdf } from '../../../../src-main/linux/pci/pci-scan.ts';
-import { ADDRESS_TYPE, type DeviceConfig } from '../../../../src-main/sim/index.ts';
+import {
+  ADDRESS_TYPE,
+  type DeviceConfig,
+  type MachineConfig,
+} from '../../../../src-main/sim/index.ts';
 import {
   VFIO_CONTAINER_IOCTLS as C,
   VFIO_EXTENSIONS as E,
@@ -11,6 +15,8 @@ import {
 } from '../../../../src-main/spec/vfio/ioctl-numbers.ts';
 import { VfioUser } from '../../../support/linux-vfio.ts';
 import { bootLab, type Lab } from '../../../support/linux-machine.ts';
+
+type Defences = NonNullable<MachineConfig['defences']>;
 
 const ATTACKER = '6c:00.0';
 const VICTIM = '6c:00.1';
@@ -40,7 +46,7 @@ interface Scene {
 }
 
 /** Two VMMs, each with one function of the same device. */
-function assign(defences: Readonly<Record<string, boolean>>): Scene {
+function assign(defences: Defences): Scene {
   const lab = bootLab({ devices: twoFunctions(), defences });
   const claims = [ATTACKER, VICTIM].map((bdf) => {
     const dev = defined(lab.kernel.pci.deviceAt(parseBdf(bdf)), bdf);

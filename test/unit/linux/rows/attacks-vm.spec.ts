@@ -10,7 +10,7 @@ import {
   VFIO_EXTENSIONS as E,
   VFIO_GROUP_IOCTLS as G,
 } from '../../../../src-main/spec/vfio/ioctl-numbers.ts';
-import { ADDRESS_TYPE } from '../../../../src-main/sim/index.ts';
+import { ADDRESS_TYPE, type MachineConfig } from '../../../../src-main/sim/index.ts';
 import { Vm } from '../../../../src-main/vmm/vm.ts';
 import { IsolationOracle } from '../../../support/isolation-oracle.ts';
 import {
@@ -53,7 +53,7 @@ const PROFILES = ['kvmforum2019', 'iommufd'] as const;
 const MDEV_SHARED = { mode: 'shared', type: 'mdev' } as const;
 const MSI_WINDOW = 0xfee0_0000;
 
-type Defences = Readonly<Record<string, boolean>>;
+type Defences = NonNullable<MachineConfig['defences']>;
 
 interface TwoGuests {
   readonly lab: VsvaLab;

@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { defined } from '../../../../src-main/bits/invariant.ts';
 import { EFAULT, EINVAL, EPERM } from '../../../../src-main/linux/errno.ts';
 import { parseBdf } from '../../../../src-main/linux/pci/pci-scan.ts';
-import { ADDRESS_TYPE } from '../../../../src-main/sim/index.ts';
+import {
+  ADDRESS_TYPE,
+  type DefenceName,
+  type MachineConfig,
+} from '../../../../src-main/sim/index.ts';
 import { COMMAND } from '../../../../src-main/spec/dsa/commands.ts';
 import { PORTAL_PAGE } from '../../../../src-main/spec/dsa/portals.ts';
 import { STATUS } from '../../../../src-main/spec/dsa/status-codes.ts';
@@ -37,6 +41,8 @@ import {
 
 const SECRET = 0x53;
 
+type Defences = NonNullable<MachineConfig['defences']>;
+
 /** What an attack came to. */
 interface Outcome {
   readonly breaches: readonly Breach[];
@@ -49,8 +55,8 @@ interface Outcome {
 interface Attack {
   readonly title: string;
   /** Taken away for the second run; null where only hardware stops the attack and nothing takes it away. */
-  readonly defence: string | null;
-  readonly run: (defences: Readonly<Record<string, boolean>>) => Outcome;
+  readonly defence: DefenceName | null;
+  readonly run: (defences: Defences) => Outcome;
   readonly seenDefended: unknown;
   /** Owner of the page that is hit without the defence. */
   readonly victim?: string;
@@ -85,7 +91,7 @@ function filledPage(lab: IdxdLab, app: SvaApp): number {
 }
 
 /** The device has the translation of a page in its TLB; then the page goes, and a victim gets it. */
-function staleTranslation(defences: Readonly<Record<string, boolean>>): Outcome {
+function staleTranslation(defences: Defences): Outcome {
   const lab = bootSva({}, { defences });
   const [mallory, alice] = [openApp(lab, 'mallory', 0), openApp(lab, 'alice', 1)];
   const oracle = new IsolationOracle(lab);
@@ -145,7 +151,7 @@ interface TwoVdevs {
 }
 
 /** Two VMMs, each with a dedicated queue and its guest memory at the same guest-physical address. */
-function twoVdevs(defences: Readonly<Record<string, boolean>>): TwoVdevs {
+function twoVdevs(defences: Defences): TwoVdevs {
   const lab = bootIdxd({
     wqs: [
       { mode: 'dedicated', type: 'mdev' },
@@ -176,7 +182,7 @@ function vdevBenign(lab: IdxdLab, open: OpenVdev): boolean {
   return statusAt(open, 0x3000) === STATUS.success;
 }
 
-function foreignPortal(defences: Readonly<Record<string, boolean>>): Outcome {
+function foreignPortal(defences: Defences): Outcome {
   const { lab, victim, attacker } = twoVdevs(defences);
   const oracle = new IsolationOracle(lab);
   const portal = attacker.user.mmap(attacker.fd, BAR.portals * 2 ** 40 + 2 * PAGE);
@@ -191,7 +197,7 @@ function foreignPortal(defences: Readonly<Record<string, boolean>>): Outcome {
 }
 
 /** Virtual WQCFG of a dedicated queue with the host PASID of somebody else. */
-function foreignPasidInWqcfg(defences: Readonly<Record<string, boolean>>): Outcome {
+function foreignPasidInWqcfg(defences: Defences): Outcome {
   const { lab, victim, attacker } = twoVdevs(defences);
   const oracle = new IsolationOracle(lab);
   const [, host] = lab.kernel.idxd.vdcm.vdevs;
@@ -214,12 +220,11 @@ function foreignPasidInWqcfg(defences: Readonly<Record<string, boolean>>): Outco
 }
 
 /** A function that sends addresses which nobody translated. */
-function translatedRequest(defences: Readonly<Record<string, boolean>>): Outcome {
+function translatedRequest(defences: Defences): Outcome {
   const evil = '6b:00.0';
-  const isTrusted = defences['ats-only-trusted'] === false;
   const lab = bootIdxd({
-    devices: [dsaDevice(), plainDevice(evil)],
-    params: { modules: ['idxd'], pci_features: isTrusted ? 'iommu' : 'driver' },
+    devices: [dsaDevice(), { ...plainDevice(evil), isExternal: true }],
+    defences,
   });
   const victim = lab.kernel.processes.create('victim');
   const memory = lab.kernel.calls.mmap(victim, {
@@ -257,7 +262,7 @@ function translatedRequest(defences: Readonly<Record<string, boolean>>): Outcome
 }
 
 /** A VM is closed with work in its queue; the next one gets the same PASID. */
-function reuseBeforeDrain(defences: Readonly<Record<string, boolean>>): Outcome {
+function reuseBeforeDrain(defences: Defences): Outcome {
   const lab = bootIdxd({
     wqs: [
       { mode: 'shared', type: 'mdev', size: 32 },
@@ -307,7 +312,7 @@ function reuseBeforeDrain(defences: Readonly<Record<string, boolean>>): Outcome 
 }
 
 /** Who has no right to bypass the check gets no portal of first-generation parts (INTEL-SA-01084). */
-function rawPortal(defences: Readonly<Record<string, boolean>>): Outcome {
+function rawPortal(defences: Defences): Outcome {
   const lab = bootSva({}, { defences });
   const { kernel } = lab;
   const plain = kernel.processes.create('plain');
@@ -321,7 +326,7 @@ function rawPortal(defences: Readonly<Record<string, boolean>>): Outcome {
 }
 
 /** The file of a queue in the hands of another process. */
-function passedFile(defences: Readonly<Record<string, boolean>>): Outcome {
+function passedFile(defences: Defences): Outcome {
   const lab = bootSva({}, { defences });
   const { kernel } = lab;
   const owner = openApp(lab, 'owner');
@@ -336,7 +341,7 @@ function passedFile(defences: Readonly<Record<string, boolean>>): Outcome {
 }
 
 /** Registers of a VDEV with widths that no instruction has. */
-function oddWidth(defences: Readonly<Record<string, boolean>>): Outcome {
+function oddWidth(defences: Defences): Outcome {
   const { lab, victim, attacker } = twoVdevs(defences);
   const result = attacker.user.write(attacker.fd, BAR.registers, 0x90, new Uint8Array(7));
   const bug = lab
@@ -481,7 +486,7 @@ describe('row 71: attacks', () => {
   it.each(ATTACKS.filter(([, attack]) => attack.defence !== null))(
     '%s succeeds without its defence, and the oracle names page and owner',
     (_id, { run, defence, victim, seenUndefended }) => {
-      const outcome = run({ [defence ?? '']: false });
+      const outcome = run(defence === null ? {} : { [defence]: false });
       if (seenUndefended !== undefined) {
         expect(outcome.seen).toEqual(seenUndefended);
       }
