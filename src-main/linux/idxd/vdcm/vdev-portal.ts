@@ -33,6 +33,8 @@ export interface VdevPortalOptions {
   readonly wq: IdxdWq;
   readonly pasids: VdevPasids;
   readonly name: string;
+  /** The user is a VM whose ENQCMD goes out with the PASIDs that its guest writes. */
+  readonly isUntranslated: () => boolean;
 }
 
 export class VdevPortal {
@@ -71,6 +73,10 @@ export class VdevPortal {
     }
     const isOffered = this.areas.some((a) => a.offset === offset);
     if (isInside && !isOffered && core.defends('portal-area-check')) {
+      return -EINVAL;
+    }
+    const { wq, isUntranslated } = this.#options;
+    if (!wq.isDedicated && isUntranslated() && core.defends('portal-after-translation')) {
       return -EINVAL;
     }
     area.isNotCopied = true;

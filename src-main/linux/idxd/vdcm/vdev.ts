@@ -131,7 +131,14 @@ export class IdxdVdev extends VirtualDevice implements MigrationTarget {
       isMasked: (entry) => this.bar0.msix.isMasked(entry),
       onInstalled: (entry) => this.bar0.msix.unmask(entry),
     });
-    this.portal = new VdevPortal({ core, idxd, wq, pasids: this.pasids, name: mdev.uuid });
+    this.portal = new VdevPortal({
+      core,
+      idxd,
+      wq,
+      pasids: this.pasids,
+      name: mdev.uuid,
+      isUntranslated: () => isUntranslatedVm(this.vfioDevice?.kvm ?? null),
+    });
     this.regions = this.#makeRegions();
     this.#migration = new Migration(core, new VdevMigration(this));
   }
@@ -371,4 +378,9 @@ export class IdxdVdev extends VirtualDevice implements MigrationTarget {
       ],
     ]);
   }
+}
+
+/** A VM that KVM runs without PASID translation: the contract between VFIO and KVM keeps shared portals from it. */
+function isUntranslatedVm(kvm: object | null): boolean {
+  return kvm !== null && 'hasPasidTranslation' in kvm && kvm.hasPasidTranslation === false;
 }

@@ -55,6 +55,9 @@ const MSI_WINDOW = 0xfee0_0000;
 
 type Defences = NonNullable<MachineConfig['defences']>;
 
+/** PASIDs go out as the guest writes them. */
+const RAW: Defences = { 'pasid-translation': false, 'portal-after-translation': false };
+
 interface TwoGuests {
   readonly lab: VsvaLab;
   readonly attacker: VsvaGuest;
@@ -118,12 +121,27 @@ describe.each(PROFILES)('row 71: 8.1b, a PASID forged by a guest’s kernel (%s)
   });
 
   it('goes out raw without the translation: another VM’s memory is written, and no fault says so', () => {
-    const { exits, breaches, lab } = attack({ 'pasid-translation': false });
+    const { exits, breaches, lab } = attack(RAW);
     expect(exits[EXIT_REASON.enqcmdsPasid]).toBeUndefined();
     expect(new Set(breaches.map((b) => b.owner))).toEqual(new Set(['qemu-vm2']));
     expect(lab.rows('iommu.fault.recorded')).toEqual([]);
   });
+
+  // 8.1e: the same VM, while KVM does not translate for it yet.
+  it('8.1e: finds no portal mapped before translation is on, and is looked up by the host', () => {
+    const { breaches, lab, victim, victimApp } = attack({ 'pasid-translation': false });
+    expect(portalSlots(lab)).toEqual([]);
+    expect(breaches).toEqual([]);
+    expect(guestBenign(victim, victimApp)).toBe(true);
+    expect(portalSlots(attack(RAW).lab)).toHaveLength(2);
+  });
 });
+
+/** Portal pages that guests reach without an exit. */
+function portalSlots(lab: VsvaLab): readonly unknown[] {
+  const names = lab.rows('vmm.slot.set').map((r) => String(r.values['name']));
+  return [...new Set(names.filter((name) => name.includes('BAR2')))];
+}
 
 describe.each(PROFILES)('row 71: 8.3, munmap in a guest (%s)', (profile) => {
   function attack(defences: Defences) {
