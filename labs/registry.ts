@@ -15,6 +15,7 @@ import { checks as processDeath } from './110-process-death/checks.ts';
 import { checks as viommuAndGuestIova } from './120-viommu-and-guest-iova/checks.ts';
 import { checks as vsvaDedicated } from './130-vsva-dedicated/checks.ts';
 import { checks as vsvaShared } from './140-vsva-shared/checks.ts';
+import { checks as pageRequestsAcrossTheVm } from './150-page-requests-across-the-vm/checks.ts';
 
 export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'find-the-capability': findTheCapability,
@@ -32,4 +33,5 @@ export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'viommu-and-guest-iova': viommuAndGuestIova,
   'vsva-dedicated': vsvaDedicated,
   'vsva-shared': vsvaShared,
+  'page-requests-across-the-vm': pageRequestsAcrossTheVm,
 };

@@ -99,6 +99,14 @@ const GUIDES: Readonly<Record<string, readonly (readonly [step: string, ...regio
     ['forged', 'forged'],
     ['freed', 'freed'],
   ],
+  'page-requests-across-the-vm': [
+    ['request', 'request'],
+    ['answer', 'answer'],
+    ['own', 'own'],
+    ['timeout', 'timeout'],
+    ['full', 'full'],
+    ['leaves', 'leaves'],
+  ],
   'viommu-and-guest-iova': [
     ['entry', 'bind'],
     ['invalidation', 'flush'],
