@@ -92,7 +92,16 @@ export function runRowTests(root: string, talk: RunnerTalk): readonly RowTest[] 
       [
         path.join(root, RUNNER),
         'run',
-        ...['--project', 'node', '--project', 'dom', '-t', String.raw`row \d+:`],
+        ...[
+          '--project',
+          'node',
+          '--project',
+          'hosts',
+          '--project',
+          'dom',
+          '-t',
+          String.raw`row \d+:`,
+        ],
         ...['--reporter=default', '--reporter=json', `--outputFile.json=${output}`],
         ...files,
       ],
