@@ -164,6 +164,46 @@ export const DEFENCES = {
     attack: 'peers without access control',
     without: 'The group is split by decree, and its functions reach each other past the IOMMU.',
   },
+  'irte-source-check': {
+    title: 'An interrupt remapping entry names the function that may use it',
+    attack: 'a remappable interrupt with another function’s handle',
+    without: 'Any function raises the interrupts of all others.',
+  },
+  'posted-interrupts': {
+    title: 'Interrupts of an assigned device are posted to its virtual CPU',
+    attack: 'an interrupt for every descriptor',
+    without: 'The host’s handler runs as often as a guest likes.',
+  },
+  'limited-portal': {
+    title: 'Processes get the limited portal of a shared queue',
+    attack: 'a shared queue kept full by one client',
+    without: 'A client fills the queue beyond its threshold, and the kernel finds no room.',
+  },
+  'queue-limits': {
+    title: 'A queue takes transfers and batches up to its own limits',
+    attack: 'engines kept busy by long work',
+    without: 'The limits are those of the device, and neighbours wait for the longest transfer.',
+  },
+  'page-request-overflow': {
+    title: 'An overflow of the page request queue is cleared',
+    attack: 'page faults that fill the request queue',
+    without: 'The unit drops the page requests of all devices from then on.',
+  },
+  'pasid-quota': {
+    title: 'Each set of PASIDs has a quota',
+    attack: 'PASIDs that one VM takes',
+    without: 'One VM takes all that the platform has.',
+  },
+  'software-error-clear': {
+    title: 'The host reads and clears the software error register each time',
+    attack: 'bad descriptors that hide the errors of others',
+    without: 'The first error stays, and later ones of anybody are lost.',
+  },
+  'queue-index-check': {
+    title: 'Commands of a VDEV name its own queue only',
+    attack: 'a queue index out of range in a virtual command',
+    without: 'The index is one of the physical device, and stops the queue of somebody else.',
+  },
 } as const satisfies Record<string, DefenceSpec>;
 
 export type DefenceName = keyof typeof DEFENCES;

@@ -56,7 +56,8 @@ export class WqFile extends OpenFile {
       return -EINVAL;
     }
     area.isNotCopied = core.defends('dont-copy');
-    return area.mm.remap(area, area.vm_start, this.#portal('limitedMsix'), PAGE_BYTES);
+    const page = core.defends('limited-portal') ? 'limitedMsix' : 'unlimitedMsix';
+    return area.mm.remap(area, area.vm_start, this.#portal(page), PAGE_BYTES);
   }
 
   /** Submission by the kernel: checked, and stamped with the context's PASID. */

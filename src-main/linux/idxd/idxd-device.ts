@@ -379,7 +379,10 @@ export class IdxdDevice implements WqOwner {
       `${this.name}: software error ${toHex(error.code, 2)} on wq ${error.wq}, PASID ${toHex(error.pasid)}`,
     );
     this.sw_err = this.registers.words(SWERROR.offset, SWERROR_WORDS);
-    this.registers.writeWord(SWERROR.offset, 3);
+    // The register holds one error; while it is valid, whoever makes errors hides those of the others.
+    if (this.core.defends('software-error-clear')) {
+      this.registers.writeWord(SWERROR.offset, 3);
+    }
     this.onError.forEach((tell) => tell(error));
   }
 }

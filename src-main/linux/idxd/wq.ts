@@ -140,7 +140,9 @@ export class IdxdWq {
   }
 
   writeConfiguration(): void {
-    const { config } = this;
+    const { config, idxd } = this;
+    const { gencap } = idxd.capabilities;
+    const isLimited = idxd.core.defends('queue-limits');
     const words = WqConfig.encode({
       size: config.size,
       threshold: config.threshold,
@@ -152,8 +154,8 @@ export class IdxdWq {
       pasid: this.pasid?.pasid ?? 0,
       pasidEnable: Number(this.#usesPasid),
       priv: Number(this.pasid?.priv === true),
-      maxTransferShift: config.max_transfer_shift,
-      maxBatchShift: config.max_batch_shift,
+      maxTransferShift: isLimited ? config.max_transfer_shift : gencap.maxTransferShift,
+      maxBatchShift: isLimited ? config.max_batch_shift : gencap.maxBatchShift,
       operations: config.op_config,
     });
     const count = this.idxd.capabilities.wqConfigBytes / 4;

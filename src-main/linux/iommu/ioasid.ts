@@ -97,7 +97,8 @@ export class Ioasids {
 
   /** An id in [min, max], or INVALID_IOASID. */
   ioasid_alloc(set: IoasidSet | null, min: number, max: number, data: unknown = null): number {
-    if (set !== null && this.#members(set).length >= set.quota) {
+    const isLimited = set !== null && this.#core.defends('pasid-quota');
+    if (isLimited && this.#members(set).length >= set.quota) {
       return INVALID_IOASID;
     }
     const id = this.#pool.alloc(set?.name ?? 'kernel', max, min);

@@ -77,7 +77,11 @@ export class IrqBypass {
     this.#consumers.delete(consumer);
   }
 
+  /** Without it the host's handler runs for every interrupt that a device's user asks for. */
   #connect(producer: BypassProducer, consumer: BypassConsumer): void {
+    if (!this.#core.defends('posted-interrupts')) {
+      return;
+    }
     const result = this.#core.callback(consumer.name, 'add_producer', producer.name, () =>
       consumer.addProducer(producer),
     );

@@ -195,11 +195,18 @@ export function enableQueue({ wq, bar0, pasids }: CommandTarget): CommandError {
 }
 
 /** The bitmap must name queue 0 and nothing else. */
-function ofQueue(check: 'enabled' | 'any', run: (target: CommandTarget) => void): Handler {
+function ofQueue(
+  command: CommandCode,
+  check: 'enabled' | 'any',
+  run: (target: CommandTarget) => void,
+): Handler {
   return (target, operand) => {
     const isOwn = (operand & 0xffff) === 1 && operand >>> BITMAP_INDEX_SHIFT === 0;
     if (!isOwn) {
-      return failed(E.invalidWq);
+      // Handed on as it is, it would be an index of the physical device, where the queues of others are.
+      return target.idxd.core.defends('queue-index-check')
+        ? failed(E.invalidWq)
+        : { error: target.idxd.command(command, operand).error as CommandError };
     }
     if (check === 'enabled' && !target.bar0.wq.isEnabled) {
       return failed(E.wqNotEnabled);
@@ -272,10 +279,12 @@ const HANDLERS: Readonly<Partial<Record<CommandCode, Handler>>> = {
     return OK;
   },
   [COMMAND.enableWq]: enableWq,
-  [COMMAND.disableWq]: ofQueue('enabled', (target) => disableQueue(target, 'drain')),
-  [COMMAND.drainWq]: ofQueue('enabled', (target) => settle(target, 'drain')),
-  [COMMAND.abortWq]: ofQueue('enabled', (target) => settle(target, 'abort')),
-  [COMMAND.resetWq]: ofQueue('any', resetWq),
+  [COMMAND.disableWq]: ofQueue(COMMAND.disableWq, 'enabled', (target) =>
+    disableQueue(target, 'drain'),
+  ),
+  [COMMAND.drainWq]: ofQueue(COMMAND.drainWq, 'enabled', (target) => settle(target, 'drain')),
+  [COMMAND.abortWq]: ofQueue(COMMAND.abortWq, 'enabled', (target) => settle(target, 'abort')),
+  [COMMAND.resetWq]: ofQueue(COMMAND.resetWq, 'any', resetWq),
   [COMMAND.drainPasid]: ofPasid('drain', (idxd, host) => idxd.drainPasid(host)),
   [COMMAND.abortPasid]: ofPasid('abort', (idxd, host) => idxd.abortPasid(host)),
   [COMMAND.requestInterruptHandle]: requestHandle,

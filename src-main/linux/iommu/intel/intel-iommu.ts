@@ -401,7 +401,9 @@ export class IntelIommu {
       this.#pci.pci_reset_pri(dev);
       this.#pci.pci_enable_pri(dev, PRI_REQUESTS);
     }
-    const wantsAts = this.unit.has('DT') && has(PCI_REGS.PCI_EXT_CAP_ID_ATS) && !dev.untrusted;
+    // A device that may be anybody's must not send addresses that nobody checks.
+    const isTrusted = !dev.untrusted || !this.#core.defends('ats-only-trusted');
+    const wantsAts = this.unit.has('DT') && has(PCI_REGS.PCI_EXT_CAP_ID_ATS) && isTrusted;
     this.#comingAts = wantsAts ? dev : null;
     this.updateContext(dev);
     this.#comingAts = null;

@@ -85,7 +85,7 @@ export class InterruptRemapping implements IrqRemapping {
       P: 1,
       V: target.vector,
       DST: target.cpu,
-      SVT: SVT.sidAndSq,
+      SVT: this.#sourceCheck,
       SID: this.#owners.get(handle) ?? 0,
     };
     this.#write(
@@ -108,11 +108,16 @@ export class InterruptRemapping implements IrqRemapping {
         URG: Number(target.isUrgent),
         VV: target.vector,
         PDA: BigInt(target.descriptor),
-        SVT: SVT.sidAndSq,
+        SVT: this.#sourceCheck,
         SID: this.#owners.get(handle) ?? 0,
       }),
     );
     return 0;
+  }
+
+  /** Who may use an entry: the function that it was allocated for, and no other (VT-d section 5.1.2.1). */
+  get #sourceCheck(): number {
+    return this.#core.defends('irte-source-check') ? SVT.sidAndSq : SVT.none;
   }
 
   message(handle: number): InterruptMessage {

@@ -84,8 +84,9 @@ export class PageRequestQueue {
       head = (head + ENTRY_BYTES) % QUEUE_BYTES;
     }
     registers.writeAt(PQH_REG.offset, 8, BigInt(tail));
-    if (registers.read(PRS_REG).PRO === 1) {
-      this.#unit.core.warn('DMAR: page request overflow on dmar0');
+    const { core } = this.#unit;
+    if (registers.read(PRS_REG).PRO === 1 && core.defends('page-request-overflow')) {
+      core.warn('DMAR: page request overflow on dmar0');
       this.#iopf.discardPartial();
       registers.write(PRS_REG, { PRO: 1 });
     }
