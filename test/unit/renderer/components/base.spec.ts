@@ -68,6 +68,14 @@ describe('HexText', () => {
       '2440',
     ]);
   });
+
+  it('may break numbers of more than 64 bits between groups, and no others', () => {
+    const draw = (text: string) => render(HexText, createTestBed(), { props: { text } });
+    const long = draw(`0x${'0123'.repeat(16)}`);
+    expect(long.findAll('.is-long wbr')).toHaveLength(15);
+    expect(long.element.parentElement?.textContent).toBe(`0x${'0123'.repeat(16)}`);
+    expect(draw(`0x${'0123'.repeat(4)}`).findAll('.is-long, wbr')).toHaveLength(0);
+  });
 });
 
 describe('RefChips', () => {
