@@ -141,8 +141,11 @@ export const useRunStore = defineStore('run', () => {
     }
   }
 
+  /** Whatever was announced while the question was out is newer than its answer, which may tell of a run that has ended since. */
   async function load(): Promise<void> {
-    run.value = await client.call('run.state', {});
+    const known = run.value;
+    const answer = await client.call('run.state', {});
+    if (run.value === known) run.value = answer;
   }
 
   function reset(): void {

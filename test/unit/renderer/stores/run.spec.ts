@@ -39,6 +39,16 @@ describe('run store', () => {
     });
   });
 
+  it('keeps the end of a run that was announced before an older answer came', async () => {
+    const run = await open();
+    bed.client.override('run.state', () => {
+      bed.client.emit('run.state', { state: 'finished', runId: 1, problems: [] });
+      return { state: 'running', runId: 1, problems: [] };
+    });
+    await run.load();
+    expect(run.run.state).toBe('finished');
+  });
+
   it('stores files before it runs, and passes the breakpoints', async () => {
     const run = await open();
     useFilesStore().edit('driver.ts', 'changed');
