@@ -115,66 +115,6 @@ export const DEFENCES = {
     without: 'The VDCM writes past its buffer in the host’s kernel.',
   },
   'limited-portal': {
-    title: 'Users get the limited portal',
-    attack: 'a flooded shared queue',
-    without: 'A user fills the queue, and the kernel’s own submissions find no room.',
-  },
-  'queue-limits': {
-    title: 'Limits of transfer and batch size for each queue',
-    attack: 'long work of one client',
-    without: 'One client’s longest transfer is what every neighbour waits for.',
-  },
-  'page-request-overflow': {
-    title: 'The host notices that the page request queue overflowed',
-    attack: 'a flood of page requests',
-    without: 'The queue stays stopped, and other devices’ requests are lost.',
-  },
-  'pasid-quota': {
-    title: 'Each VM has a quota of PASIDs',
-    attack: 'PASIDs that one VM takes',
-    without: 'One VM takes all of them.',
-  },
-  'software-error-clear': {
-    title: 'The host takes each software error off its register',
-    attack: 'errors that hide those of others',
-    without: 'The register stays occupied, and later errors are lost.',
-  },
-  'irte-source-check': {
-    title: 'Interrupt remapping entries name their source',
-    attack: 'an interrupt of another function',
-    without: 'Any function raises any vector that has an entry.',
-  },
-  'posted-interrupts': {
-    title: 'Interrupts are posted to the VM',
-    attack: 'an interrupt storm',
-    without: 'The host’s handler runs for each interrupt that a device’s user asks for.',
-  },
-  'queue-index-check': {
-    title: 'Commands of a VDEV name its own queues',
-    attack: 'a queue index of somebody else',
-    without: 'The index goes to the device as it is.',
-  },
-  'acs-redirect': {
-    title: 'Requests between functions of one device go up to the root complex',
-    attack: 'peers without access control',
-    without: 'The functions form one IOMMU group, which has one owner.',
-  },
-  'acs-groups': {
-    title: 'Functions without access control share an IOMMU group',
-    attack: 'peers without access control',
-    without: 'The group is split by decree, and its functions reach each other past the IOMMU.',
-  },
-  'irte-source-check': {
-    title: 'An interrupt remapping entry names the function that may use it',
-    attack: 'a remappable interrupt with another function’s handle',
-    without: 'Any function raises the interrupts of all others.',
-  },
-  'posted-interrupts': {
-    title: 'Interrupts of an assigned device are posted to its virtual CPU',
-    attack: 'an interrupt for every descriptor',
-    without: 'The host’s handler runs as often as a guest likes.',
-  },
-  'limited-portal': {
     title: 'Processes get the limited portal of a shared queue',
     attack: 'a shared queue kept full by one client',
     without: 'A client fills the queue beyond its threshold, and the kernel finds no room.',
@@ -199,10 +139,30 @@ export const DEFENCES = {
     attack: 'bad descriptors that hide the errors of others',
     without: 'The first error stays, and later ones of anybody are lost.',
   },
+  'irte-source-check': {
+    title: 'An interrupt remapping entry names the function that may use it',
+    attack: 'a remappable interrupt with another function’s handle',
+    without: 'Any function raises the interrupts of all others.',
+  },
+  'posted-interrupts': {
+    title: 'Interrupts of an assigned device are posted to its virtual CPU',
+    attack: 'an interrupt for every descriptor',
+    without: 'The host’s handler runs as often as a guest likes.',
+  },
   'queue-index-check': {
     title: 'Commands of a VDEV name its own queue only',
     attack: 'a queue index out of range in a virtual command',
     without: 'The index is one of the physical device, and stops the queue of somebody else.',
+  },
+  'acs-redirect': {
+    title: 'Requests between functions of one device go up to the root complex',
+    attack: 'peers without access control',
+    without: 'The functions form one IOMMU group, which has one owner.',
+  },
+  'acs-groups': {
+    title: 'Functions without access control share an IOMMU group',
+    attack: 'peers without access control',
+    without: 'The group is split by decree, and its functions reach each other past the IOMMU.',
   },
 } as const satisfies Record<string, DefenceSpec>;
 
