@@ -1,17 +1,12 @@
-/**
- * Tenants of one accelerator and what they may do, in the words of neither era: virtual devices with memory, interrupts and
- * work, an in-kernel owner of a PASID, a native process. A `TenantSequence` chooses valid steps from a seed; a `TenantWorld`
- * carries them out on a kernel of one profile.
- */
+/** Carries the steps of a `TenantSequence` out on a kernel of one profile, and tells what came of them. */
 import { defined } from '../../src-main/bits/invariant.ts';
 import { IS_ERR } from '../../src-main/linux/errno.ts';
 import type { IommuDomain } from '../../src-main/linux/iommu/domain.ts';
 import { IOMMU_READ, IOMMU_WRITE } from '../../src-main/linux/iommu/iommu.ts';
+import { MIGRATION_STATE as S } from '../../src-main/linux/vfio/migration-state.ts';
 import { createKernel, type Kernel, type KernelProfile } from '../../src-main/linux/kernel.ts';
-import { MAP, PROT } from '../../src-main/linux/mm/mm.ts';
-import type { Process } from '../../src-main/linux/mm/process.ts';
 import { parseBdf } from '../../src-main/linux/pci/pci-scan.ts';
-import { Machine, MachineHardware } from '../../src-main/sim/index.ts';
+import { Machine, MachineHardware, type PlainData } from '../../src-main/sim/index.ts';
 import { COMMAND } from '../../src-main/spec/dsa/commands.ts';
 import { STATUS } from '../../src-main/spec/dsa/status-codes.ts';
 import {
@@ -33,222 +28,20 @@ import {
   type OpenVdev,
 } from './linux-idxd.ts';
 import { VfioUser } from './linux-vfio.ts';
+import { TenantGuests } from './tenant-guests.ts';
+import { APPS, SLOTS, type TenantStep } from './tenant-sequence.ts';
+import { expectThat, Heir, must, WorkingProcess } from './tenant-work.ts';
+import { copyMemory, readAll, setState, writeTo } from './vdev-migration.ts';
 
-const TENANTS = 3;
-const SLOTS = 3;
 const PAGE = 4096;
-const DEDICATED = 2;
 /** Work with which nothing else is in the way is done after this. */
 const LONG_NS = 100_000;
-
-export type TenantStep =
-  | { readonly op: 'create'; readonly tenant: number; readonly type: 'dwq' | 'swq' }
-  | { readonly op: 'map' | 'unmap'; readonly tenant: number; readonly slot: number }
-  | { readonly op: TenantOp; readonly tenant: number }
-  | { readonly op: 'kernel-map' | 'kernel-unmap'; readonly slot: number }
-  | { readonly op: OtherOp };
-
-type TenantOp =
-  | 'open'
-  | 'close'
-  | 'exit'
-  | 'remove'
-  | 'irqs-on'
-  | 'irqs-off'
-  | 'start'
-  | 'stop'
-  | 'reset'
-  | 'submit';
-type OtherOp =
-  'kernel-attach' | 'kernel-detach' | 'app-open' | 'app-submit' | 'app-close' | 'app-exit' | 'wait';
-
-// ---- choosing --------------------------------------------------------------------------------------------------------
-
-interface TenantModel {
-  type: 'dwq' | 'swq' | null;
-  isOpen: boolean;
-  hasIrqs: boolean;
-  isRunning: boolean;
-  readonly slots: Set<number>;
-}
-
-/** Mulberry32: the same steps for the same seed, everywhere. */
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b_79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
-export class TenantSequence {
-  readonly steps: readonly TenantStep[];
-  readonly #tenants: readonly TenantModel[];
-  readonly #kernel = { isAttached: false, slots: new Set<number>() };
-  #app: 'none' | 'open' | 'closed' = 'none';
-
-  constructor(seed: number, length: number) {
-    this.#tenants = Array.from({ length: TENANTS }, () => ({
-      type: null,
-      isOpen: false,
-      hasIrqs: false,
-      isRunning: false,
-      slots: new Set<number>(),
-    }));
-    const next = random(seed);
-    const steps: TenantStep[] = [];
-    while (steps.length < length) {
-      const possible = this.#possible();
-      const step = defined(possible[next(possible.length)], 'A step');
-      this.#note(step);
-      steps.push(step);
-    }
-    this.steps = steps;
-  }
-
-  #possible(): readonly TenantStep[] {
-    return [
-      ...this.#tenants.flatMap((tenant, i) => this.#ofTenant(tenant, i)),
-      ...this.#ofKernel(),
-      ...this.#ofApp(),
-      { op: 'wait' },
-    ];
-  }
-
-  #ofTenant(model: TenantModel, tenant: number): readonly TenantStep[] {
-    if (model.type === null) {
-      const taken = this.#tenants.filter(({ type }) => type === 'dwq').length;
-      const types = taken < DEDICATED ? (['dwq', 'swq'] as const) : (['swq'] as const);
-      return types.map((type) => ({ op: 'create', tenant, type }));
-    }
-    const just = (...ops: readonly TenantOp[]): readonly TenantStep[] =>
-      ops.map((op) => ({ op, tenant }));
-    if (!model.isOpen) {
-      return just('open', 'open', 'remove');
-    }
-    const slots = Array.from({ length: SLOTS }, (_, slot): TenantStep => ({
-      op: model.slots.has(slot) ? 'unmap' : 'map',
-      tenant,
-      slot,
-    }));
-    // What is under way when memory goes is the tenant's own affair; here it has ended.
-    const canWork = model.isRunning && model.slots.has(0);
-    return [
-      ...slots,
-      ...just('close', 'exit', 'reset', model.hasIrqs ? 'irqs-off' : 'irqs-on'),
-      ...just(model.isRunning ? 'stop' : 'start'),
-      ...(canWork ? just('submit', 'submit') : []),
-    ];
-  }
-
-  #ofKernel(): readonly TenantStep[] {
-    if (!this.#kernel.isAttached) {
-      return [{ op: 'kernel-attach' }];
-    }
-    return [
-      { op: 'kernel-detach' },
-      ...Array.from({ length: SLOTS }, (_, slot): TenantStep => ({
-        op: this.#kernel.slots.has(slot) ? 'kernel-unmap' : 'kernel-map',
-        slot,
-      })),
-    ];
-  }
-
-  #ofApp(): readonly TenantStep[] {
-    switch (this.#app) {
-      case 'open':
-        return [{ op: 'app-submit' }, { op: 'app-close' }, { op: 'app-exit' }];
-      case 'closed':
-        return [{ op: 'app-open' }, { op: 'app-exit' }];
-      default:
-        return [{ op: 'app-open' }];
-    }
-  }
-
-  #note(step: TenantStep): void {
-    if ('tenant' in step) {
-      this.#noteTenant(defined(this.#tenants[step.tenant], 'Tenant'), step);
-      return;
-    }
-    switch (step.op) {
-      case 'kernel-attach':
-      case 'kernel-detach':
-        this.#kernel.isAttached = step.op === 'kernel-attach';
-        this.#kernel.slots.clear();
-        break;
-      case 'kernel-map':
-        this.#kernel.slots.add(step.slot);
-        break;
-      case 'kernel-unmap':
-        this.#kernel.slots.delete(step.slot);
-        break;
-      case 'app-open':
-        this.#app = 'open';
-        break;
-      case 'app-close':
-        this.#app = 'closed';
-        break;
-      case 'app-exit':
-        this.#app = 'none';
-        break;
-      default:
-    }
-  }
-
-  #noteTenant(model: TenantModel, step: Extract<TenantStep, { readonly tenant: number }>): void {
-    switch (step.op) {
-      case 'create':
-        model.type = step.type;
-        break;
-      case 'remove':
-        model.type = null;
-        break;
-      case 'open':
-        model.isOpen = true;
-        break;
-      case 'close':
-      case 'exit':
-        Object.assign(model, { isOpen: false, hasIrqs: false, isRunning: false });
-        model.slots.clear();
-        break;
-      case 'map':
-        model.slots.add(step.slot);
-        break;
-      case 'unmap':
-        model.slots.delete(step.slot);
-        break;
-      case 'irqs-on':
-      case 'irqs-off':
-        model.hasIrqs = step.op === 'irqs-on';
-        break;
-      case 'start':
-        model.isRunning = true;
-        break;
-      case 'stop':
-      case 'reset':
-        model.isRunning = false;
-        break;
-      default:
-    }
-  }
-}
-
-// ---- doing -----------------------------------------------------------------------------------------------------------
 
 interface Tenant {
   readonly uuid: string;
   readonly type: 'dwq' | 'swq';
   open: (OpenVdev & { readonly ioas: number }) | null;
-}
-
-interface App {
-  readonly process: Process;
-  readonly memory: number;
-  fd: number;
-  portal: number;
+  isPaused: boolean;
 }
 
 interface KernelOwner {
@@ -258,25 +51,33 @@ interface KernelOwner {
 }
 
 const QUEUES = [
-  { mode: 'dedicated', type: 'mdev', size: 16 },
-  { mode: 'dedicated', type: 'mdev', size: 16 },
-  { mode: 'shared', type: 'mdev', size: 16 },
-  { mode: 'shared', type: 'user', size: 16 },
+  { mode: 'dedicated', type: 'mdev', size: 16, enable: false },
+  { mode: 'dedicated', type: 'mdev', size: 16, enable: false },
+  { mode: 'shared', type: 'mdev', size: 16, enable: false },
+  { mode: 'shared', type: 'user', size: 16, enable: false },
 ] as const;
 const USER_QUEUE = 3;
 
-function must(result: number, what: string): number {
-  if (result < 0) {
-    throw new Error(`${what} gave ${result}`);
-  }
-  return result;
+/** `sysfs/` has a place of its own in the inventory; VMs count their exits, and have theirs. */
+const UNSTABLE = ['sysfs/', 'vm/'];
+/** What stays tells what happened: counts of accesses and interrupts, the last command in the registers of a VDEV. */
+function withoutCounts(state: PlainData | undefined): PlainData | undefined {
+  return typeof state === 'object' && state !== null && !Array.isArray(state)
+    ? { ...state, accesses: 0, count: 0, bar0: '' }
+    : state;
 }
 
-function expectThat(isTrue: boolean, what: string): void {
-  if (!isTrue) {
-    throw new Error(what);
-  }
-}
+/** After these somebody else may own the pages. */
+const GIVES_BACK: ReadonlySet<TenantStep['op']> = new Set([
+  'close',
+  'exit',
+  'unmap',
+  'migrate',
+  'app-munmap',
+  'app-madvise',
+  'app-exit',
+  'guest-exit',
+]);
 
 /** Where a slot of a tenant's memory is in its address space; slot n has n + 1 pages. */
 function iovaOf(slot: number): number {
@@ -286,10 +87,13 @@ function iovaOf(slot: number): number {
 export class TenantWorld {
   readonly kernel: Kernel;
   readonly host: IdxdHost;
+  readonly guests: TenantGuests;
   readonly #tenants = new Map<number, Tenant>();
+  readonly #apps: (WorkingProcess | null)[] = Array.from({ length: APPS }, () => null);
+  readonly #heir: Heir;
   #owner: KernelOwner | null = null;
-  #app: App | null = null;
   #serial = 0;
+  #said: string[] = [];
 
   constructor(profile: KernelProfile) {
     const machine = new Machine({
@@ -297,8 +101,8 @@ export class TenantWorld {
         name: 'tenants',
         seed: 1,
         kernelProfile: profile,
-        memory: { bytes: 64 * 2 ** 20 },
-        cpus: 1,
+        memory: { bytes: 256 * 2 ** 20 },
+        cpus: 3,
         iommu: { profile: 'lab' },
         devices: [dsaDevice({ wqs: QUEUES.length })],
       },
@@ -318,13 +122,57 @@ export class TenantWorld {
       sysfsRead: (path) => kernel.sysfs.read(path),
     };
     enablePlans(this.host, QUEUES);
+    for (const { name } of idxd.wqs) {
+      must(kernel.sysfs.write(`bus/dsa/devices/${name}/block_on_fault`, '1'), 'block_on_fault');
+      must(kernel.sysfs.write('bus/dsa/drivers/dsa/bind', name), 'enable');
+    }
+    this.#heir = new Heir(kernel);
+    this.guests = new TenantGuests(this.host);
+  }
+
+  /** What programs could see of the steps since the last call. */
+  takeOutcomes(): readonly string[] {
+    return this.#said.splice(0);
   }
 
   do(step: TenantStep): void {
     if ('tenant' in step) {
       this.#ofTenant(step);
-      return;
+    } else if ('app' in step) {
+      this.#ofApp(step);
+    } else if ('guest' in step) {
+      this.#say(step.op, this.guests.do(step));
+    } else {
+      this.#ofOther(step);
     }
+    if (GIVES_BACK.has(step.op)) {
+      this.#heir.inherit();
+    }
+  }
+
+  /** Everybody leaves, each in the way that is open to it. */
+  end(): void {
+    this.#settle();
+    this.#say('end', this.guests.end());
+    for (const [i, tenant] of [...this.#tenants]) {
+      if (tenant.open !== null) {
+        this.do({ op: i % 2 === 0 ? 'close' : 'exit', tenant: i });
+      }
+      this.do({ op: 'remove', tenant: i });
+    }
+    if (this.#owner !== null) {
+      this.#detachOwner();
+    }
+    this.#apps.forEach((app, i) => {
+      if (app !== null) {
+        this.do({ op: 'app-exit', app: i });
+      }
+    });
+    this.kernel.core.advance(LONG_NS);
+    this.#heir.check();
+  }
+
+  #ofOther(step: Exclude<TenantStep, { tenant: number } | { app: number } | { guest: number }>) {
     switch (step.op) {
       case 'kernel-attach':
         this.#attachOwner();
@@ -336,39 +184,27 @@ export class TenantWorld {
       case 'kernel-unmap':
         this.#mapOwner(step.slot, step.op === 'kernel-map');
         break;
-      case 'app-open':
-        this.#openApp();
-        break;
-      case 'app-submit':
-        this.#submitApp();
-        break;
-      case 'app-close':
-        this.#closeApp();
-        break;
-      case 'app-exit':
-        this.kernel.processes.exit(defined(this.#app?.process, 'App'));
-        this.#app = null;
-        break;
       default:
         this.kernel.core.advance(LONG_NS);
+        this.#settle();
     }
   }
 
-  /** Everybody leaves, each in the way that is open to it. */
-  end(): void {
-    for (const [i, tenant] of [...this.#tenants]) {
-      if (tenant.open !== null) {
-        this.do({ op: i % 2 === 0 ? 'close' : 'exit', tenant: i });
+  /** All programs look at what became of their work, and the heir at its pages. */
+  #settle(): void {
+    this.#apps.forEach((app) => {
+      if (app !== null) {
+        this.#say(app.process.name, app.settle());
       }
-      this.do({ op: 'remove', tenant: i });
+    });
+    this.#say('guests', this.guests.settle());
+    this.#heir.check();
+  }
+
+  #say(who: string, what: string): void {
+    if (what !== '') {
+      this.#said.push(`${who}: ${what}`);
     }
-    if (this.#owner !== null) {
-      this.#detachOwner();
-    }
-    if (this.#app !== null) {
-      this.do({ op: 'app-exit' });
-    }
-    this.kernel.core.advance(LONG_NS);
   }
 
   /** PASID entries below the limit, as the hardware reads them. */
@@ -387,8 +223,8 @@ export class TenantWorld {
     const { core } = kernel;
     const objects = core
       .publishedKeys('')
-      .filter((key) => !key.startsWith('sysfs/'))
-      .map((key) => [key, core.published(key)]);
+      .filter((key) => !UNSTABLE.some((prefix) => key.startsWith(prefix)))
+      .map((key) => [key, withoutCounts(core.published(key))]);
     return {
       objects: Object.fromEntries(objects),
       sysfs: core.publishedKeys('sysfs/'),
@@ -398,6 +234,8 @@ export class TenantWorld {
       ims: host.idxd.ims?.used,
       processes: kernel.processes.list().map(({ name }) => name),
       groups: kernel.iommu.groups.length,
+      pasids: kernel.pasids.inUse,
+      guests: this.guests.inventory(),
       queues: host.wqs.map((wq) => [
         wq.clients,
         wq.state,
@@ -415,7 +253,7 @@ export class TenantWorld {
       const uuid = uuidOf(step.tenant + 1);
       const path = `${typePath(this.host, `dsa-1${step.type}-v1`)}/create`;
       must(this.host.sysfsWrite(path, uuid), 'create');
-      this.#tenants.set(step.tenant, { uuid, type: step.type, open: null });
+      this.#tenants.set(step.tenant, { uuid, type: step.type, open: null, isPaused: false });
       return;
     }
     const tenant = defined(this.#tenants.get(step.tenant), 'Tenant');
@@ -440,11 +278,11 @@ export class TenantWorld {
     switch (step.op) {
       case 'close':
         this.#close(open);
-        tenant.open = null;
+        Object.assign(tenant, { open: null, isPaused: false });
         break;
       case 'exit':
         this.kernel.processes.exit(open.user.process);
-        tenant.open = null;
+        Object.assign(tenant, { open: null, isPaused: false });
         break;
       case 'map':
         must(this.#map(open, step.slot), 'map');
@@ -464,6 +302,14 @@ export class TenantWorld {
         break;
       case 'reset':
         must(open.user.ioctl(open.fd, D.VFIO_DEVICE_RESET), 'reset');
+        tenant.isPaused = false;
+        break;
+      case 'pause':
+      case 'resume':
+        this.#setPaused(tenant, open, step.op === 'pause');
+        break;
+      case 'migrate':
+        this.#migrate(tenant, open, defined(this.#tenants.get(step.to), 'Other side'));
         break;
       default:
         this.#submit(tenant, open);
@@ -537,7 +383,8 @@ export class TenantWorld {
   }
 
   /** A copy inside slot 0, by stores that trap: both kinds of queues have them. */
-  #submit({ uuid }: Tenant, { user, fd, memory }: OpenVdev): void {
+  #submit({ uuid, isPaused }: Tenant, open: OpenVdev): void {
+    const { user, fd, memory } = open;
     const text = new TextEncoder().encode(uuid.slice(-8));
     user.process.mm.write(memory, text);
     user.process.mm.write(memory + 0x800, new Uint8Array(32));
@@ -551,10 +398,84 @@ export class TenantWorld {
     const at = BAR.portals * 2 ** 40;
     must(this.kernel.calls.pwrite(user.process, fd, bytesOfWords(words), at), 'submit');
     this.kernel.core.advance(LONG_NS);
-    const status = user.process.mm.read(memory + 0x800, 1);
+    const status = this.#statusOf(open);
+    if (isPaused) {
+      expectThat(status === 0, 'a paused device did its work');
+      return;
+    }
     const copied = user.process.mm.read(memory + 64, text.length);
-    expectThat(String(status) === String(STATUS.success), `status ${String(status)}`);
+    expectThat(status === STATUS.success, `status ${status}`);
     expectThat(String(copied) === String(text), 'the copy is wrong');
+  }
+
+  #statusOf({ user, memory }: OpenVdev): number {
+    const read = user.process.mm.read(memory + 0x800, 1);
+    return typeof read === 'number' ? read : (read[0] ?? 0);
+  }
+
+  #setPaused(tenant: Tenant, open: OpenVdev, isPaused: boolean): void {
+    const { rc, fd } = setState(open, isPaused ? S.PRE_COPY : S.RUNNING);
+    must(rc, isPaused ? 'PRE_COPY' : 'RUNNING');
+    if (isPaused) {
+      must(open.user.close(fd), 'close of the stream');
+    }
+    tenant.isPaused = isPaused;
+    this.kernel.core.advance(LONG_NS);
+    this.#say('migration', `${tenant.uuid.slice(-1)} ${this.#statusOf(open)}`);
+  }
+
+  /** The whole way of a device to another VMM, with memory; what waited goes on there. */
+  #migrate(tenant: Tenant, from: OpenVdev, other: Tenant): void {
+    const to = defined(other.open ?? undefined, 'Open destination');
+    const saving = setState(from, S.STOP_COPY);
+    must(saving.rc, 'STOP_COPY');
+    const { bytes, end } = readAll(from, saving.fd);
+    expectThat(end === 0, `the stream ended with ${end}`);
+    copyMemory(from, to);
+    const resuming = setState(to, S.RESUMING);
+    must(resuming.rc, 'RESUMING');
+    expectThat(writeTo(to, resuming.fd, bytes) === bytes.length, 'write of the state');
+    must(setState(to, S.RUNNING).rc, 'RUNNING');
+    must(from.user.close(saving.fd), 'close of the stream');
+    must(to.user.close(resuming.fd), 'close of the stream');
+    this.kernel.core.advance(LONG_NS);
+    this.#say('migrated', `${this.#statusOf(from)} ${this.#statusOf(to)}`);
+    tenant.isPaused = false;
+  }
+
+  // ---- processes -----------------------------------------------------------------------------------------------------
+
+  #ofApp({ op, app: i }: Extract<TenantStep, { readonly app: number }>): void {
+    if (op === 'app-open') {
+      this.#serial += 1;
+      const queue = defined(this.host.wqs[USER_QUEUE], 'Queue').name;
+      const made = this.#apps[i];
+      const app = made ?? new WorkingProcess(this.kernel, `app-${this.#serial}`, queue, 0x10 + i);
+      this.#apps[i] = app;
+      app.open();
+      return;
+    }
+    const app = defined(this.#apps[i] ?? undefined, 'App');
+    switch (op) {
+      case 'app-start':
+        this.#say(op, app.start());
+        break;
+      case 'app-submit':
+        expectThat(app.start() === 'accepted', 'ENQCMD was not accepted');
+        this.#say(op, app.settle());
+        break;
+      case 'app-munmap':
+      case 'app-madvise':
+        app.takeMemory(op === 'app-munmap' ? 'munmap' : 'madvise');
+        break;
+      case 'app-close':
+        app.close();
+        app.expectDrained();
+        break;
+      default:
+        app.exit();
+        this.#apps[i] = null;
+    }
   }
 
   // ---- the kernel ----------------------------------------------------------------------------------------------------
@@ -608,59 +529,4 @@ export class TenantWorld {
     allocator.free(defined(pages.get(slot), 'Page'));
     pages.delete(slot);
   }
-
-  // ---- the process ---------------------------------------------------------------------------------------------------
-
-  #openApp(): void {
-    const { calls, processes } = this.kernel;
-    const queue = defined(this.host.wqs[USER_QUEUE], 'Queue');
-    if (this.#app === null) {
-      this.#serial += 1;
-      const process = processes.create(`app-${this.#serial}`, { capabilities: ['CAP_SYS_RAWIO'] });
-      const memory = anonymous(this.kernel, process, 2);
-      this.#app = { process, memory, fd: -1, portal: -1 };
-    }
-    const app = this.#app;
-    app.fd = must(calls.open(app.process, `/dev/dsa/${queue.name}`), 'open of the queue');
-    app.portal = must(
-      calls.mmap(app.process, {
-        length: PAGE,
-        prot: PROT.WRITE,
-        flags: MAP.SHARED,
-        fd: app.fd,
-        offset: 0,
-      }),
-      'mmap of the portal',
-    );
-  }
-
-  #submitApp(): void {
-    const { process, memory, portal } = defined(this.#app ?? undefined, 'App');
-    process.mm.write(memory, Uint8Array.of(1, 2, 3, 4));
-    process.mm.write(memory + PAGE, new Uint8Array(64));
-    const words = moveWords({ from: memory, to: memory + 64, bytes: 4, record: memory + PAGE });
-    const result = this.kernel.instructions.enqcmd(process, portal, words);
-    expectThat(result === 'accepted', `ENQCMD: ${result}`);
-    this.kernel.core.advance(LONG_NS);
-    const status = process.mm.read(memory + PAGE, 1);
-    expectThat(
-      String(status) === String(STATUS.success),
-      `status ${String(status)} of the process`,
-    );
-  }
-
-  #closeApp(): void {
-    const app = defined(this.#app ?? undefined, 'App');
-    must(this.kernel.calls.munmap(app.process, app.portal, PAGE), 'munmap');
-    must(this.kernel.calls.close(app.process, app.fd), 'close of the queue');
-  }
-}
-
-function anonymous(kernel: Kernel, process: Process, pages: number): number {
-  const flags = MAP.ANONYMOUS | MAP.PRIVATE;
-  const prot = PROT.READ | PROT.WRITE;
-  return must(
-    kernel.calls.mmap(process, { length: pages * PAGE, prot, flags, fd: -1, offset: 0 }),
-    'mmap',
-  );
 }

@@ -16,6 +16,7 @@ import {
   createVdev,
   moveWords,
   wqAt,
+  type IdxdHost,
   type IdxdLab,
   type IdxdOptions,
   type WqPlan,
@@ -74,7 +75,7 @@ export function bootVsva(
 
 /** A booted VM with a VDEV of this kind of queue, its device enabled, its queue open to processes. */
 export function startGuest(
-  lab: VsvaLab,
+  lab: IdxdHost & { readonly kvm: Kvm },
   n: number,
   mode: 'shared' | 'dedicated',
   viommu: ViommuOptions = {},

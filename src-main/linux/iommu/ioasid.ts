@@ -135,6 +135,9 @@ export class Ioasids {
     }
     this.#ids.delete(id);
     this.#core.publish(`ioasid/${id}`, undefined);
+    if (entry.set !== null && this.#sets.has(entry.set)) {
+      this.#publishSet(entry.set);
+    }
     this.#pool.free(id);
     return true;
   }

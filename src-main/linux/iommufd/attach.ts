@@ -186,6 +186,7 @@ export class IommufdAttach {
     this.#freeHostPasid(vdev, attachment.hostPasid);
     device.pasids.delete(pasid);
     this.#putHwpt(binding, attachment.hwpt);
+    binding.context.publish(device);
     return 0;
   }
 

@@ -185,7 +185,42 @@ export class Mm {
       return -EINVAL;
     }
     this.#areas = this.#areas.filter((a) => !gone.includes(a));
-    const { freed } = this.table.unmap(address, bytes);
+    this.#clear(address, end);
+    gone.forEach((a) => a.onClose?.());
+    return 0;
+  }
+
+  /**
+   * madvise(MADV_DONTNEED): the pages go, the areas stay, and the next touch brings empty pages. -ENOMEM for a hole,
+   * -EINVAL for pages of a device. Not modelled: large pages in part, and shared memory, whose content would stay.
+   */
+  discard(address: number, bytes: number): number {
+    const end = address + bytes;
+    if (address % PAGE_BYTES !== 0 || bytes < 0 || bytes % PAGE_BYTES !== 0) {
+      return -EINVAL;
+    }
+    const areas = this.#areas.filter((a) => a.vm_start < end && a.vm_end > address);
+    if (areas.some((a) => a.isDevice || a.isShared)) {
+      return -EINVAL;
+    }
+    const covered = areas.map((a) => Math.min(a.vm_end, end) - Math.max(a.vm_start, address));
+    if (covered.reduce((sum, part) => sum + part, 0) < bytes) {
+      return -ENOMEM;
+    }
+    const isSplit = [...this.#chunks].some(
+      ([at, chunk]) =>
+        at < end && at + chunk.bytes > address && (at < address || at + chunk.bytes > end),
+    );
+    if (isSplit) {
+      return -EINVAL;
+    }
+    this.#clear(address, end);
+    return 0;
+  }
+
+  /** Entries, then caches of devices, then pages. */
+  #clear(address: number, end: number): void {
+    const { freed } = this.table.unmap(address, end - address);
     if (this.#core.defends('sva-invalidate')) {
       this.notifiers.forEach((n) => n.invalidateRange(address, end));
     }
@@ -196,8 +231,6 @@ export class Mm {
         this.#userPages.drop(chunk);
       }
     }
-    gone.forEach((a) => a.onClose?.());
-    return 0;
   }
 
   /** zap of device pages in an area without removing it: later touches fault. */

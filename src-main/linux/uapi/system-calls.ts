@@ -110,6 +110,15 @@ export class SystemCalls {
     });
   }
 
+  /** MADV_DONTNEED, the one advice that devices notice. */
+  madvise(process: Process, address: number, length: number): number {
+    return this.#core.call('madvise', [process, address, length, 'MADV_DONTNEED'], () => {
+      const result = process.mm.discard(address, length);
+      this.#processes.publish(process);
+      return result;
+    });
+  }
+
   /** `cat /sys/...`: the text, or a negative error number. */
   sysfsRead(path: string): string | number {
     return this.#core.query('sysfs_read', [path], () => this.#sysfs.read(path));
