@@ -8,6 +8,7 @@
 import type { ExitReason } from '../spec/cpu/vm-exit.ts';
 import type { VmcsFieldName } from '../spec/cpu/vmcs.ts';
 import type { EventKind } from '../spec/events/event.ts';
+import type { IsolationPort } from './isolation/isolation-port.ts';
 import type { MachineConfig } from './machine-config.ts';
 
 /** Result of ENQCMD and ENQCMDS (Intel SDM volume 2): `retry` is ZF=1, `fault` is #GP before anything was sent. */
@@ -95,6 +96,9 @@ export interface HardwarePort {
 
   /** VMX operation; absent inside a guest, whose CPUs offer no nested virtualization. */
   readonly vmx?: VmxPort;
+
+  /** Where the host says whose pages and address spaces are; absent inside a guest and on machines without the oracle. */
+  readonly isolation?: IsolationPort | undefined;
 
   /** Lets simulated time pass; everything due in it happens. */
   advance(durationNs: number): void;

@@ -61,6 +61,7 @@ export {
   type CompletionStatus,
   type PcieFunction,
 } from './pcie/ports.ts';
+export { onBehalfOf } from './isolation/isolation-port.ts';
 export { MachineHardware } from './machine-hardware.ts';
 export { Machine, memoryRegions, type MachineState } from './machine.ts';
 export { SoftwareState } from './software-state.ts';

@@ -17,6 +17,8 @@ export interface MachineConfig {
   readonly processes?: readonly ProcessConfig[];
   /** Defences that a lab takes away by `false`; all on by default. */
   readonly defences?: Readonly<Partial<Record<DefenceName, boolean>>>;
+  /** Whether the machine watches whose pages devices reach; it does by default. Costs nothing where it does not. */
+  readonly hasIsolationOracle?: boolean;
   /** A `guest-error` event is shown to the learner. Off where the lab wants silence to stay silent. */
   readonly showGuestErrors?: boolean;
 }

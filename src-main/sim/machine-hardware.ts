@@ -6,6 +6,7 @@ import { highOf, lowOf } from '../bits/u64.ts';
 import type { EventKind } from '../spec/events/event.ts';
 import { ACCESS_UNCLAIMED, MEMORY_STORED } from '../spec/events/platform.ts';
 import type { EnqcmdResult, HardwarePort, PlainData } from './hardware-port.ts';
+import type { IsolationPort } from './isolation/isolation-port.ts';
 import type { Machine } from './machine.ts';
 import type { MachineConfig } from './machine-config.ts';
 import { MachineVmx } from './machine-vmx.ts';
@@ -39,6 +40,10 @@ export class MachineHardware implements HardwarePort {
 
   get nowNs(): number {
     return this.machine.queue.nowNs;
+  }
+
+  get isolation(): IsolationPort | undefined {
+    return this.machine.isolation;
   }
 
   memoryRead(address: number, bytes: number): Uint8Array {

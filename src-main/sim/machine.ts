@@ -21,6 +21,7 @@ import { Trace, type TraceOptions } from './core/trace.ts';
 import type { CryptoPort } from './devices/qat/crypto-port.ts';
 import { createDevice } from './devices/registry.ts';
 import { PLATFORM } from './hardware-port.ts';
+import { IsolationOracle, type IsolationState } from './isolation/isolation-oracle.ts';
 import { InterruptRemapping } from './iommu/interrupt-remapping.ts';
 import { RemappingUnit } from './iommu/unit.ts';
 import { DEFAULT_IOMMU_CACHES, type IommuConfig, type MachineConfig } from './machine-config.ts';
@@ -51,6 +52,8 @@ export interface MachineState {
   readonly cpus: unknown;
   readonly devices: Readonly<Record<string, unknown>>;
   readonly software: SoftwareStateSnapshot;
+  /** Undefined on a machine without the oracle. */
+  readonly isolation: IsolationState | undefined;
 }
 
 export interface MachineOptions {
@@ -101,6 +104,8 @@ export class Machine implements Snapshotable<MachineState> {
   readonly addressMap: AddressMap;
   readonly crypto: CryptoPort | undefined;
   readonly software = new SoftwareState();
+  /** Undefined where the configuration does not want it, and without a trace to write to. */
+  readonly isolation: IsolationOracle | undefined;
 
   constructor({ config, trace, store, crypto }: MachineOptions) {
     this.config = config;
@@ -111,7 +116,11 @@ export class Machine implements Snapshotable<MachineState> {
     this.memory = new PhysicalMemory(store ?? new FrameStore(), memoryRegions(config.memory.bytes));
     const capability = decodeCapability(capabilityOf(config.iommu));
     const caches = { ...DEFAULT_IOMMU_CACHES, ...config.iommu.caches };
-    this.fabric = new Fabric(this.memory, this.trace);
+    this.isolation =
+      config.hasIsolationOracle === false || trace.mode === 'off'
+        ? undefined
+        : new IsolationOracle(this.trace);
+    this.fabric = new Fabric(this.memory, this.trace, this.isolation);
     this.cpus = new CpuComplex(
       { cpus: config.cpus, physicalAddressBits: capability.haw, apicBase: PLATFORM.lapicBase },
       {
@@ -202,6 +211,7 @@ export class Machine implements Snapshotable<MachineState> {
       cpus: this.cpus.snapshot(),
       devices: Object.fromEntries(this.#physicalFunctions().map((d) => [d.name, d.snapshot()])),
       software: this.software.snapshot(),
+      isolation: this.isolation?.snapshot(),
     };
   }
 
@@ -216,6 +226,9 @@ export class Machine implements Snapshotable<MachineState> {
       device.restore(state.devices[device.name]);
     }
     this.software.restore(state.software);
+    if (state.isolation !== undefined) {
+      this.isolation?.restore(state.isolation);
+    }
     this.addressMap.rebuild();
   }
 

@@ -15,12 +15,13 @@ import { EXIT_REASON, type ExitReason } from '../spec/cpu/vm-exit.ts';
 import type { EventKind } from '../spec/events/event.ts';
 import { ACCESS_TRAPPED, ACCESS_UNASSIGNED, PASID_MISS_HANDLED } from '../spec/events/vmm.ts';
 import { EAGAIN } from '../linux/errno.ts';
-import type {
-  EnqcmdResult,
-  EptWalk,
-  HardwarePort,
-  MachineConfig,
-  PlainData,
+import {
+  onBehalfOf,
+  type EnqcmdResult,
+  type EptWalk,
+  type HardwarePort,
+  type MachineConfig,
+  type PlainData,
 } from '../sim/index.ts';
 import { trapExit } from './trap-exit.ts';
 import type { Kvm } from './kvm/kvm.ts';
@@ -204,7 +205,9 @@ export class VmMachinePort implements HardwarePort {
     const vcpu = this.#run(cpu);
     const walk = this.#walk(vcpu, address, 'write');
     if (walk.kind === 'mapped') {
-      this.#hw.movdir64b(vcpu.cpu, walk.address, words);
+      this.#submit(() => {
+        this.#hw.movdir64b(vcpu.cpu, walk.address, words);
+      });
       return;
     }
     this.#trapBlock(vcpu, address, trapExit(walk), words);
@@ -214,7 +217,7 @@ export class VmMachinePort implements HardwarePort {
     const vcpu = this.#run(cpu);
     const pasid = vcpu.pasidMsr;
     return this.#enqueue(vcpu, address, words, {
-      send: (host) => this.#hw.enqcmd(vcpu.cpu, host, words),
+      send: (host) => this.#submit(() => this.#hw.enqcmd(vcpu.cpu, host, words)),
       // The command of a trapped store carries the guest's number: software translates it.
       isFaulty: (pasid & PASID_VALID) === 0n || (words[0] ?? 0) !== 0,
       first: Number(pasid & PASID_MASK),
@@ -225,10 +228,15 @@ export class VmMachinePort implements HardwarePort {
     const vcpu = this.#run(cpu);
     const first = words[0] ?? 0;
     return this.#enqueue(vcpu, address, words, {
-      send: (host) => this.#hw.enqcmds(vcpu.cpu, host, words),
+      send: (host) => this.#submit(() => this.#hw.enqcmds(vcpu.cpu, host, words)),
       isFaulty: (first & 0x7ff0_0000) !== 0,
       first,
     });
+  }
+
+  /** A store that reaches a portal without an exit is the guest's own: what the device does then is done for the VM. */
+  #submit<T>(body: () => T): T {
+    return onBehalfOf(this.#hw.isolation, this.#parts.qemu.process.mm.name, body);
   }
 
   readMsr(cpu: number, index: number): bigint {

@@ -134,6 +134,7 @@ export const MachineSchema = v.pipe(
     vms: v.optional(v.array(Vm)),
     processes: v.optional(v.array(v.strictObject({ name: Name, host: v.optional(Name) }))),
     defences: v.optional(Defences),
+    hasIsolationOracle: v.optional(v.boolean()),
     showGuestErrors: v.optional(v.boolean()),
     kernel: v.optional(v.partial(Kernel)),
   }),

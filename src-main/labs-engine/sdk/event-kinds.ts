@@ -4,6 +4,7 @@ import * as dsa from '../../spec/events/dsa.ts';
 import * as interrupt from '../../spec/events/interrupt.ts';
 import * as iommu from '../../spec/events/iommu.ts';
 import * as iommuCommand from '../../spec/events/iommu-command.ts';
+import * as isolation from '../../spec/events/isolation.ts';
 import * as linux from '../../spec/events/linux.ts';
 import * as localApic from '../../spec/events/local-apic.ts';
 import * as nic from '../../spec/events/nic.ts';
@@ -21,6 +22,7 @@ export const events = {
   interrupt,
   iommu,
   iommuCommand,
+  isolation,
   linux,
   localApic,
   nic,

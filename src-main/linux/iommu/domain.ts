@@ -86,6 +86,7 @@ export class IommuDomain {
   readonly #core: Core;
   readonly #attachments: DomainAttachment[] = [];
   readonly #ranges = new Map<number, MappedRange>();
+  #owner: string | undefined;
 
   constructor(core: Core, options: DomainOptions) {
     this.#core = core;
@@ -103,7 +104,8 @@ export class IommuDomain {
     this.hasDirtyTracking = options.hasDirtyTracking === true;
     this.refs = new Refcount(core, this.name, () => {
       this.#core.publish(`iommu/domain/${this.id}`, undefined);
-      for (const iova of this.#ranges.keys()) {
+      for (const [iova, range] of this.#ranges) {
+        this.#lend('take-back', range);
         this.#core.publish(this.#rangeKey(iova), undefined);
       }
       options.onRelease?.(this);
@@ -128,12 +130,28 @@ export class IommuDomain {
     return [...this.#ranges.values()];
   }
 
+  /** Name of the process whose memory the domain maps; undefined while it is the kernel's own. */
+  get owner(): string | undefined {
+    return this.mm?.name ?? this.parent?.owner ?? this.#owner;
+  }
+
+  /** The domain maps memory that a process gave: requests in it are done for that process. */
+  belongTo(mm: Mm): void {
+    if (this.#owner !== mm.name) {
+      this.#owner = mm.name;
+      for (const domain of [this, ...this.nested]) {
+        domain.#attachments.forEach(({ dev, pasid }) => domain.#assign(dev, pasid, true));
+      }
+    }
+  }
+
   isAttached(dev: PciDev, pasid: number): boolean {
     return this.#attachments.some((a) => a.dev === dev && a.pasid === pasid);
   }
 
   addAttachment(dev: PciDev, pasid: number): void {
     this.#attachments.push({ dev, pasid });
+    this.#assign(dev, pasid, true);
     this.publish();
   }
 
@@ -141,12 +159,14 @@ export class IommuDomain {
     const at = this.#attachments.findIndex((a) => a.dev === dev && a.pasid === pasid);
     if (at >= 0) {
       this.#attachments.splice(at, 1);
+      this.#assign(dev, pasid, false);
     }
     this.publish();
   }
 
   noteMapped(range: MappedRange): void {
     this.#ranges.set(range.iova, range);
+    if (this.owner === undefined) this.#lend('lend', range);
     this.#core.publish(this.#rangeKey(range.iova), { ...range });
   }
 
@@ -159,6 +179,7 @@ export class IommuDomain {
         continue;
       }
       this.#ranges.delete(range.iova);
+      this.#lend('take-back', range);
       this.#core.publish(this.#rangeKey(range.iova), undefined);
       if (range.iova < iova) {
         this.noteMapped({ ...range, bytes: iova - range.iova });
@@ -197,6 +218,17 @@ export class IommuDomain {
         pasid: a.pasid,
       })),
     });
+  }
+
+  /** Whoever passes addresses through or lets nothing through says nothing about owners. */
+  #assign(dev: PciDev, pasid: number, isAttached: boolean): void {
+    const hasSpace = isAttached && this.type !== 'identity' && this.type !== 'blocked';
+    const space = hasSpace ? { principal: this.owner, domain: this.name } : undefined;
+    this.#core.hw.isolation?.tell({ op: 'assign', rid: dev.rid, pasid, space });
+  }
+
+  #lend(op: 'lend' | 'take-back', { address, bytes }: MappedRange): void {
+    this.#core.hw.isolation?.tell({ op, domain: this.name, address, bytes });
   }
 
   #rangeKey(iova: number): string {

@@ -353,6 +353,7 @@ export class Ioas {
 
   #mapRuns(area: IoasArea, runs: readonly PinnedRun[], domains: readonly IommuDomain[]): number {
     for (const domain of domains) {
+      domain.belongTo(area.mm);
       let iova = area.iova;
       for (const run of runs) {
         const result = this.#iommu.iommu_map(

@@ -4,7 +4,7 @@
  * invalid IA32_PASID, which is fixed up once for each thread (try_fixup_enqcmd_gp in arch/x86/kernel/traps.c).
  */
 import { INSTRUCTION_EXECUTED } from '../../spec/events/linux.ts';
-import type { EnqcmdResult } from '../../sim/index.ts';
+import { onBehalfOf, type EnqcmdResult } from '../../sim/index.ts';
 import type { Core } from '../core/core.ts';
 import type { Process, Processes } from './process.ts';
 
@@ -46,7 +46,9 @@ export class Instructions {
     this.switchTo(process);
     process.counters.posted += 1;
     this.#execute(process, 'MOVDIR64B', portal, 'posted', () => {
-      this.#core.hw.movdir64b(process.cpu, portal, words);
+      onBehalfOf(this.#core.hw.isolation, process.mm.name, () => {
+        this.#core.hw.movdir64b(process.cpu, portal, words);
+      });
     });
     return 'posted';
   }
@@ -70,7 +72,9 @@ export class Instructions {
   }
 
   #enqcmdOnce(process: Process, portal: number, words: Uint32Array): EnqcmdResult {
-    const result = this.#core.hw.enqcmd(process.cpu, portal, words);
+    const result = onBehalfOf(this.#core.hw.isolation, process.mm.name, () =>
+      this.#core.hw.enqcmd(process.cpu, portal, words),
+    );
     const text = { accepted: 'ZF=0, accepted', retry: 'ZF=1, retry', fault: '#GP' }[result];
     this.#core.emit(INSTRUCTION_EXECUTED, process.name, 'ENQCMD', BigInt(portal), text);
     return result;

@@ -82,6 +82,8 @@ export class PageAllocator {
     }
     this.#blocks.set(address, { bytes, owner: request.owner, zone });
     this.#bytesInUse += bytes;
+    const owner = zone === 'kernel' ? `kernel (${request.owner})` : request.owner;
+    this.#core.hw.isolation?.tell({ op: 'own', address, bytes, owner });
     this.#zero(address, bytes);
     return address;
   }
@@ -93,6 +95,7 @@ export class PageAllocator {
       return;
     }
     this.#blocks.delete(address);
+    this.#core.hw.isolation?.tell({ op: 'disown', address });
     this.#bytesInUse -= block.bytes;
     this.#used = insertRange(this.#used, { start: address, end: address + block.bytes });
     this.#free[block.zone] = insertRange(this.#free[block.zone], {

@@ -410,6 +410,7 @@ export class Type1 {
 
   #mapRuns(range: DmaRange, runs: readonly PinnedRun[], domains: readonly Type1Domain[]): number {
     for (const { domain } of domains) {
+      domain.belongTo(range.mm);
       let iova = range.iova;
       for (const run of runs) {
         const result = this.#options.iommu.iommu_map(

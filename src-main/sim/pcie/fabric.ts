@@ -21,6 +21,7 @@ import { createIommuRequest } from '../iommu/request.ts';
 import { isInterruptAddress } from '../iommu/request-outcome.ts';
 import { decodeCompletion, encodeCompletion } from '../iommu/translation-completion.ts';
 import type { RemappingUnit } from '../iommu/unit.ts';
+import type { IsolationOracle } from '../isolation/isolation-oracle.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import { findPeer, hasPeers, type PeerTarget } from './peer-paths.ts';
 import {
@@ -45,14 +46,16 @@ export class Fabric implements DeviceTlbPort, FunctionHost {
   readonly #memory: PhysicalMemory;
   readonly #trace: Trace;
   readonly #source: number;
+  readonly #oracle: IsolationOracle | undefined;
   #unit: RemappingUnit | undefined;
   #revision = 0;
   #hasPeers = false;
 
-  constructor(memory: PhysicalMemory, trace: Trace) {
+  constructor(memory: PhysicalMemory, trace: Trace, oracle?: IsolationOracle) {
     this.#memory = memory;
     this.#trace = trace;
     this.#source = trace.source('fabric');
+    this.#oracle = oracle;
   }
 
   /** The unit and the fabric need each other; the machine joins them when both exist. */
@@ -100,7 +103,13 @@ export class Fabric implements DeviceTlbPort, FunctionHost {
 
   /** The port through which the function with this Requester ID sends. */
   portOf(rid: number): UpstreamPort {
-    return new FabricPort(rid, this, this.#memory, this.#trace, this.#source);
+    return new FabricPort(rid, {
+      fabric: this,
+      memory: this.#memory,
+      trace: this.#trace,
+      source: this.#source,
+      oracle: this.#oracle,
+    });
   }
 
   invalidate(
@@ -125,22 +134,32 @@ export class Fabric implements DeviceTlbPort, FunctionHost {
   }
 }
 
+interface FabricPortParts {
+  readonly fabric: Fabric;
+  readonly memory: PhysicalMemory;
+  readonly trace: Trace;
+  readonly source: number;
+  readonly oracle: IsolationOracle | undefined;
+}
+
 class FabricPort implements UpstreamPort {
   readonly rid: number;
   readonly #fabric: Fabric;
   readonly #memory: PhysicalMemory;
   readonly #trace: Trace;
   readonly #source: number;
+  readonly #oracle: IsolationOracle | undefined;
   readonly #request = createIommuRequest();
   /** The data of a translation completion on its way. */
   readonly #entry = new Uint32Array(2);
 
-  constructor(rid: number, fabric: Fabric, memory: PhysicalMemory, trace: Trace, source: number) {
+  constructor(rid: number, { fabric, memory, trace, source, oracle }: FabricPortParts) {
     this.rid = rid;
     this.#fabric = fabric;
     this.#memory = memory;
     this.#trace = trace;
     this.#source = source;
+    this.#oracle = oracle;
     this.#request.rid = rid;
   }
 
@@ -161,6 +180,9 @@ class FabricPort implements UpstreamPort {
     const { answer } = this.#fabric.unit;
     if (this.#memory.locate(answer.high, answer.low) < 0) {
       return this.#refusePeer();
+    }
+    if (this.#oracle !== undefined) {
+      this.#oracle.reached(this.rid, request, answer.high, answer.low, false);
     }
     this.#memory.readInto(numberOf(answer.high, answer.low), into, offset, request.bytes);
     return COMPLETION.success;
@@ -190,6 +212,9 @@ class FabricPort implements UpstreamPort {
     this.#memory.writeFrom(address, from, offset, request.bytes);
     if (this.#trace.isOn) {
       this.#traceWrite(request, answer.high, answer.low);
+    }
+    if (this.#oracle !== undefined) {
+      this.#oracle.reached(this.rid, request, answer.high, answer.low, true);
     }
     return COMPLETION.success;
   }
@@ -241,7 +266,8 @@ class FabricPort implements UpstreamPort {
   }
 
   /** The function of the same device that the request reaches without the root complex. */
-  #peerOf({ high, low, bytes }: MemoryRequest, isWrite: boolean): PeerTarget | undefined {
+  #peerOf(request: MemoryRequest, isWrite: boolean): PeerTarget | undefined {
+    const { high, low, bytes } = request;
     const peer = findPeer(this.#fabric.functions(), this.rid, high, low);
     if (peer !== undefined) {
       this.#trace.record(
@@ -253,6 +279,7 @@ class FabricPort implements UpstreamPort {
         bytes,
         isWrite,
       );
+      this.#oracle?.reachedPeer(this.rid, peer.rid, request);
     }
     return peer;
   }

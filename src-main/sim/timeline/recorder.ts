@@ -4,6 +4,7 @@
  */
 import type { EventKind } from '../../spec/events/event.ts';
 import type { EnqcmdResult, HardwarePort, PlainData } from '../hardware-port.ts';
+import type { IsolationPort } from '../isolation/isolation-port.ts';
 import type { MachineConfig } from '../machine-config.ts';
 import { MachineHardware } from '../machine-hardware.ts';
 import type { Machine, MachineState } from '../machine.ts';
@@ -30,6 +31,7 @@ export class Recorder implements HardwarePort {
   readonly machine: Machine;
   readonly hardware: MachineHardware;
   readonly vmx: RecordedVmx;
+  readonly isolation: IsolationPort | undefined;
   readonly #recordsPerKeyframe: number;
   readonly #stimuliPerKeyframe: number;
   readonly #stimuli: Stimulus[] = [];
@@ -41,6 +43,16 @@ export class Recorder implements HardwarePort {
     this.vmx = new RecordedVmx(this.hardware.vmx, (call) => {
       this.#log({ op: 'vmx', call });
     });
+    const { isolation } = machine;
+    this.isolation =
+      isolation === undefined
+        ? undefined
+        : {
+            tell: (call) => {
+              this.#log({ op: 'isolation', call });
+              isolation.tell(call);
+            },
+          };
     this.#recordsPerKeyframe = options.recordsPerKeyframe ?? 4_096;
     this.#stimuliPerKeyframe = options.stimuliPerKeyframe ?? 4_096;
     this.#takeKeyframe();

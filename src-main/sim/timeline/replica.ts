@@ -47,8 +47,8 @@ export class Replica {
     const { stimuli } = this.#recorder;
     while (this.#done < stimuli.length) {
       const next = stimuli[this.#done] as Stimulus;
-      // What software publishes leaves no record: it belongs to the record before it.
-      if (next.seq >= target && next.call.op !== 'publish') {
+      // What software publishes or tells leaves no record: it belongs to the record before it.
+      if (next.seq >= target && next.call.op !== 'publish' && next.call.op !== 'isolation') {
         break;
       }
       invariant(

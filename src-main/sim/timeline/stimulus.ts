@@ -6,6 +6,7 @@
  */
 import type { EventKind } from '../../spec/events/event.ts';
 import type { PlainData } from '../hardware-port.ts';
+import type { IsolationCall } from '../isolation/isolation-port.ts';
 import type { MachineHardware } from '../machine-hardware.ts';
 import { applyVmxCall, type VmxCall } from './vmx-call.ts';
 
@@ -48,6 +49,7 @@ export type StimulusCall =
       readonly values: readonly (number | bigint | string | boolean)[];
     }
   | { readonly op: 'vmx'; readonly call: VmxCall }
+  | { readonly op: 'isolation'; readonly call: IsolationCall }
   | { readonly op: 'publish'; readonly key: string; readonly value: PlainData | undefined };
 
 export interface Stimulus {
@@ -105,6 +107,9 @@ export function applyStimulus(
       return;
     case 'vmx':
       applyVmxCall(hardware.vmx, call.call);
+      return;
+    case 'isolation':
+      hardware.isolation?.tell(call.call);
       return;
     case 'emit':
       hardware.emit(call.kind, call.source, ...call.values);
