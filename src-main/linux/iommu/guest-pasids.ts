@@ -18,6 +18,7 @@ import type { FaultGroup } from './fault-group.ts';
 import { coveringRegion, WHOLE_SPACE } from './intel/invalidations.ts';
 import { IOASID_PRIO, type IoasidNotifier, type Ioasids, type IoasidSet } from './ioasid.ts';
 import type { Iommu } from './iommu.ts';
+import type { UnrecoverableRequest } from './unrecoverable.ts';
 
 /** `struct iommu_gpasid_bind_data`, format Intel VT-d. */
 export interface GpasidBindData {
@@ -66,11 +67,16 @@ export class GuestPasids {
   readonly #ioasids: Ioasids;
   readonly #bindings: Binding[] = [];
   readonly #handlers = new Map<IommuDomain, GuestFaultHandler>();
+  readonly #refusalHandlers = new Map<
+    IommuDomain,
+    (fault: UnrecoverableRequest, gpasid: number) => void
+  >();
   readonly #notified = new Map<IoasidSet, IoasidNotifier>();
 
   constructor(core: Core, parts: { readonly iommu: Iommu; readonly ioasids: Ioasids }) {
     this.#iommu = parts.iommu;
     this.#ioasids = parts.ioasids;
+    parts.iommu.driver?.onRefused((rid, hpasid, fault) => this.#refused(rid, hpasid, fault));
     exportSymbols<GuestPasids>(core, this, {
       calls: [
         'iommu_uapi_sva_bind_gpasid',
@@ -91,6 +97,14 @@ export class GuestPasids {
     } else {
       this.#handlers.set(domain, handler);
     }
+  }
+
+  /** IOMMU_FAULT_DMA_UNRECOV: who hears of requests in this VM's PASIDs that the unit refused for good. */
+  onUnrecoverable(
+    domain: IommuDomain,
+    handler: (fault: UnrecoverableRequest, gpasid: number) => void,
+  ): void {
+    this.#refusalHandlers.set(domain, handler);
   }
 
   /**
@@ -208,6 +222,16 @@ export class GuestPasids {
   release(domain: IommuDomain, dev: Device): void {
     this.#of(domain, dev).forEach((b) => this.iommu_uapi_sva_unbind_gpasid(domain, dev, b.hpasid));
     this.#handlers.delete(domain);
+    this.#refusalHandlers.delete(domain);
+  }
+
+  #refused(rid: number, hpasid: number, fault: UnrecoverableRequest): void {
+    const binding = this.#bindings.find(
+      (b) => b.hpasid === hpasid && isPciDev(b.dev) && b.dev.rid === rid,
+    );
+    if (binding !== undefined) {
+      this.#refusalHandlers.get(binding.domain)?.(fault, binding.gpasid);
+    }
   }
 
   #fits(domain: IommuDomain, { gpgd, addr_width }: GpasidBindData): boolean {

@@ -209,6 +209,36 @@ export const VIOMMU_PASID_BOUND = defineEvent('vmm.viommu.pasid-changed', {
   template: '{device} PASID {pasid}: table at {root}, bound {isBound}',
 });
 
+export const VIOMMU_FAULT = defineEvent('vmm.viommu.fault-recorded', {
+  level: 'guest-error',
+  title: 'Fault recorded for the guest',
+  meaning:
+    'The guest’s own tables refused a request of its device: its unit records it with the guest’s numbers and raises the guest’s fault event.',
+  source: vtd('7.2.1'),
+  fields: {
+    index: ['number', 'Recording register'],
+    reason: ['hex', 'Fault reason'],
+    rid: ['rid', 'Requester on the guest’s bus'],
+    pasid: ['pasid', 'Guest PASID'],
+    address: ['u64', 'Address'],
+    title: ['text', 'What it means'],
+  },
+  template: 'Virtual unit: {rid} PASID {pasid} at {address}, {title} ({reason})',
+});
+
+export const VIOMMU_FAULT_LOST = defineEvent('vmm.viommu.fault-lost', {
+  level: 'guest-error',
+  title: 'Fault lost in the guest’s unit',
+  meaning:
+    'Every recording register of the virtual unit was in use: its overflow bit is set, and nobody else notices.',
+  source: vtd('7.2.1'),
+  fields: {
+    reason: ['hex', 'Fault reason'],
+    rid: ['rid', 'Requester on the guest’s bus'],
+  },
+  template: 'Virtual unit: a fault of {rid} was lost ({reason})',
+});
+
 export const VIOMMU_PAGE_REQUEST = defineEvent('vmm.viommu.page-request', {
   title: 'Page request given to the guest',
   meaning:

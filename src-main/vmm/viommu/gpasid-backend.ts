@@ -18,6 +18,7 @@ import type {
   GuestRange,
   GuestStage1,
   NestingBackend,
+  UnrecoverableFault,
 } from './nesting-backend.ts';
 
 interface Place {
@@ -36,6 +37,7 @@ const MAX_PASID = 2 ** 20 - 1;
 export class GpasidBackend implements NestingBackend {
   readonly pasids: GuestPasidSource;
   onFaults: (group: GuestFaultGroup) => void = () => {};
+  onUnrecoverable: (fault: UnrecoverableFault) => void = () => {};
   readonly #kernel: Kernel;
   readonly #process: Process;
   readonly #file: IoasidFile;
@@ -149,9 +151,19 @@ export class GpasidBackend implements NestingBackend {
   }
 
   #listen(domain: IommuDomain): void {
-    this.#kernel.guestPasids.iommu_register_device_fault_handler(domain, (group, pasid) => {
+    const { guestPasids } = this.#kernel;
+    const deviceOf = (pasid: number): string | undefined => {
       const bound = [...this.#bound.values()].find((b) => b.domain === domain && b.pasid === pasid);
-      const [device] = bound?.devices ?? [];
+      return bound?.devices.values().next().value;
+    };
+    guestPasids.onUnrecoverable(domain, (fault, pasid) => {
+      const device = deviceOf(pasid);
+      if (device !== undefined) {
+        this.onUnrecoverable({ ...fault, device, pasid });
+      }
+    });
+    guestPasids.iommu_register_device_fault_handler(domain, (group, pasid) => {
+      const device = deviceOf(pasid);
       if (device === undefined) {
         return -EINVAL;
       }

@@ -34,6 +34,7 @@ import type {
   GuestRange,
   GuestStage1,
   NestingBackend,
+  UnrecoverableFault,
 } from './nesting-backend.ts';
 
 /** A device that is bound to the VM's iommufd. */
@@ -65,6 +66,8 @@ const RECORD_BYTES = IommuHwptPgfault.bytes;
 export class IommufdNesting implements NestingBackend {
   readonly pasids = null;
   onFaults: (group: GuestFaultGroup) => void = () => {};
+  /** Never called: what the hardware refuses for good stays in the host's log (VT-d has no IOMMU_VEVENTQ type). */
+  onUnrecoverable: (fault: UnrecoverableFault) => void = () => {};
   readonly #parts: IommufdNestingParts;
   /** Page table by device and PASID. */
   readonly #hwpts = new Map<string, number>();

@@ -4,6 +4,7 @@
  *
  * Devices go by their VFIO names, PASIDs by the guest's numbers. 0 stands for requests without a PASID.
  */
+import type { UnrecoverableRequest } from '../../linux/iommu/unrecoverable.ts';
 
 /** The fields of a guest's PASID entry that the host takes over. */
 export interface GuestStage1 {
@@ -22,6 +23,13 @@ export interface GuestFault {
   readonly isWrite: boolean;
   readonly isLast: boolean;
   readonly group: number;
+}
+
+/** A request that the host's unit refused for good; numbers of the guest, the reason as the hardware has it. */
+export interface UnrecoverableFault extends UnrecoverableRequest {
+  readonly device: string;
+  /** 0 for a request without. */
+  readonly pasid: number;
 }
 
 /** Faults that are answered together. */
@@ -63,6 +71,8 @@ export interface NestingBackend {
   ): void;
   /** Called for every group of page faults. */
   onFaults: (group: GuestFaultGroup) => void;
+  /** Called for every refused request that the host tells of; iommufd of VT-d has no queue for them. */
+  onUnrecoverable: (fault: UnrecoverableFault) => void;
   /** -EINVAL for a group that nobody waits for. */
   respond(cookie: number, code: number): number;
 }

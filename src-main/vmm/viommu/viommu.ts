@@ -2,8 +2,7 @@
  * A VT-d unit for a guest: its registers trap, its queues lie in guest memory, and what the guest programs for devices of
  * the host is nested on the VM's second stage. The guest's kernel uses it with the driver of any VT-d unit.
  *
- * Not modelled: interrupt remapping, second-stage tables of the guest, fault recording (faults of nested translations are
- * recorded by the host's unit), register-based invalidation. vSVA series for Linux and QEMU, 2020.
+ * Not modelled: interrupt remapping, second-stage tables of the guest, register-based invalidation. vSVA series for Linux and QEMU, 2020.
  */
 import { decodeCapability, type IommuCapability } from '../../spec/vtd/capability-profile.ts';
 import { PageGroupResponse } from '../../spec/vtd/descriptors/page-request-descriptors.ts';
@@ -36,11 +35,13 @@ import { GuestFaults } from './guest-faults.ts';
 import { GuestInvalidations } from './guest-invalidations.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { GuestTables } from './guest-tables.ts';
-import type { NestingBackend } from './nesting-backend.ts';
+import type { NestingBackend, UnrecoverableFault } from './nesting-backend.ts';
 import { PasidShadow, type ShadowedDevice } from './pasid-shadow.ts';
 import { virtualCapability, type VirtualCommandEncoding } from './virtual-capability.ts';
 import { VirtualCommands } from './virtual-commands.ts';
 import { VirtualEvent } from './virtual-event.ts';
+import { VirtualFaults } from './virtual-faults.ts';
+import { guestReason } from './guest-reason.ts';
 import { VirtualPageRequests } from './virtual-page-requests.ts';
 import { VirtualQueue, type TrappedCommand } from './virtual-queue.ts';
 
@@ -87,6 +88,7 @@ export class Viommu {
   readonly backend: NestingBackend;
   readonly #tables: GuestTables;
   readonly #queue: VirtualQueue;
+  readonly #faultLog: VirtualFaults;
   readonly #commands: VirtualCommands | null;
   readonly #invalidations: GuestInvalidations;
   readonly #events: readonly VirtualEvent[];
@@ -118,6 +120,8 @@ export class Viommu {
       VirtualEvent,
     ];
     this.#events = [page, wait, fault];
+    this.#faultLog = new VirtualFaults({ core, vm: vm.vm, registers, capability, event: fault });
+    backend.onUnrecoverable = (report) => this.#refused(parts, report);
     this.#tables = new GuestTables(memory);
     this.shadow = new PasidShadow({
       core,
@@ -137,7 +141,7 @@ export class Viommu {
       translationMode: () => this.#mode,
       execute: (type, words) => this.#execute(type, words),
       onWaitCompleted: () => wait.raise(),
-      onError: () => fault.raise(),
+      onError: () => this.#faultLog.queueFailed(),
     });
     this.faults = new GuestFaults({
       core,
@@ -198,6 +202,7 @@ export class Viommu {
   reset(): void {
     this.close();
     this.registers.reset();
+    this.#faultLog.reset();
     this.#tables.root = -1;
     this.#mode = TTM.legacy;
   }
@@ -217,10 +222,16 @@ export class Viommu {
         this.#command(write.written[0] ?? 0);
         return;
       case IQT_REG.offset:
+        this.#runQueue();
+        return;
       case FSTS_REG.offset:
+        this.#faultLog.changed();
         this.#runQueue();
         return;
       default:
+        if (this.#faultLog.contains(offset)) {
+          this.#faultLog.changed();
+        }
         this.#events.find((event) => event.controlOffset === offset)?.controlChanged();
     }
   }
@@ -243,9 +254,19 @@ export class Viommu {
         if (level === 'QIE') {
           this.#queue.reset();
         } else {
+          this.#faultLog.reset();
           this.#replay();
         }
       }
+    }
+  }
+
+  /** A request that the guest's own first-stage tables refused, as the guest's unit would have seen it. */
+  #refused({ devices }: ViommuParts, { device, reason, ...request }: UnrecoverableFault): void {
+    const rid = devices().find((d) => d.name === device)?.rid;
+    const own = guestReason(reason);
+    if (rid !== undefined && own !== undefined) {
+      this.#faultLog.record({ ...request, rid, reason: own, pasid: request.pasid || -1 });
     }
   }
 

@@ -46,6 +46,14 @@ export class VirtualEvent {
     }
   }
 
+  /** Nothing that the message was held back for is left: it does not go out any more. */
+  conditionsChanged(isAny: boolean): void {
+    if (!isAny) {
+      const control = this.#registers.peek32(this.controlOffset);
+      this.#registers.poke32(this.controlOffset, (control & ~IP) >>> 0);
+    }
+  }
+
   #deliver(): void {
     const { data, address, upperAddress } = this.#places;
     const value = bigOf(

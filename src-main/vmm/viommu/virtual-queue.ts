@@ -47,6 +47,7 @@ export interface VirtualQueueParts {
   execute(type: number, words: Uint32Array): void;
   /** A wait descriptor with IF=1 is complete. */
   onWaitCompleted(): void;
+  /** Sets IQE and tells the guest. */
   onError(): void;
 }
 
@@ -141,7 +142,6 @@ export class VirtualQueue {
   #fail(code: number): false {
     const { registers, onError } = this.#parts;
     registers.set(IQERCD_REG.name, 'IQEI', code);
-    registers.poke32(FSTS_REG.offset, (registers.peek32(FSTS_REG.offset) | IQE) >>> 0);
     onError();
     return false;
   }

@@ -15,7 +15,7 @@ const INDEX_SHIFT = 48n;
 const F_BYTE_OFFSET = 12;
 const F_DWORD = 0x8000_0000n;
 
-type FaultRecordValues = ReturnType<typeof FaultRecord.decode>;
+export type FaultRecordValues = ReturnType<typeof FaultRecord.decode>;
 
 const REQUESTS: Readonly<Record<number, string>> = {
   [FAULT_REQUEST_TYPE.write]: 'DMA Write',
@@ -26,9 +26,11 @@ const REQUESTS: Readonly<Record<number, string>> = {
 
 export class FaultLog {
   readonly #unit: IommuUnit;
+  readonly #tell: (record: FaultRecordValues) => void;
 
-  constructor(unit: IommuUnit) {
+  constructor(unit: IommuUnit, tell: (record: FaultRecordValues) => void) {
     this.#unit = unit;
+    this.#tell = tell;
   }
 
   /** Handler of the fault event: records from FRI upward while they are valid. */
@@ -45,6 +47,7 @@ export class FaultLog {
       }
       this.#print(record);
       registers.writeAt(offset + F_BYTE_OFFSET, 4, F_DWORD);
+      this.#tell(record);
     }
     registers.write(FSTS_REG, { PFO: 1 });
   }

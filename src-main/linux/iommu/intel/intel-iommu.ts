@@ -23,9 +23,10 @@ import type { PciDev } from '../../pci/pci-dev.ts';
 import type { Pci } from '../../pci/pci.ts';
 import { IommuDomain, type DomainFormat, type DomainOptions } from '../domain.ts';
 import { Iopf } from '../iopf.ts';
+import type { UnrecoverableRequest } from '../unrecoverable.ts';
 import { CacheFlush } from './cache-flush.ts';
 import type { DeviceInfo } from './device-info.ts';
-import { FaultLog } from './fault-log.ts';
+import { FaultLog, type FaultRecordValues } from './fault-log.ts';
 import { InterruptRemapping } from './interrupt-remapping.ts';
 import {
   contextCacheDevice,
@@ -52,6 +53,9 @@ const PAGE_SHIFT = 12;
 const PRI_REQUESTS = 32;
 const FS_LEVELS = 4;
 
+/** Requester, host PASID and what was wrong with a request that went no further. */
+export type RefusalListener = (rid: number, pasid: number, fault: UnrecoverableRequest) => void;
+
 export class IntelIommu {
   readonly unit: IommuUnit;
   readonly flush: CacheFlush;
@@ -66,6 +70,7 @@ export class IntelIommu {
   readonly #pageRequests: PageRequestQueue | null;
   /** The function whose ATS is turned on next: its context entry must allow it before. */
   #comingAts: PciDev | null = null;
+  #refusalListener: RefusalListener = () => {};
 
   constructor(unit: IommuUnit, ports: { readonly pci: Pci; readonly irqs: Irqs }) {
     const { core } = unit;
@@ -93,12 +98,17 @@ export class IntelIommu {
         upperAddress: FEUADDR_REG.offset,
       },
       ports.irqs,
-      () => new FaultLog(unit).handle(),
+      () => new FaultLog(unit, (record) => this.#tellRefused(record)).handle(),
       'dmar0',
     );
     if (core.params.pci_features === 'driver') {
       ports.pci.observe({ featuresChanged: (dev) => this.updateContext(dev) });
     }
+  }
+
+  /** Who hears of requests with a PASID that the unit refused. */
+  onRefused(listener: RefusalListener): void {
+    this.#refusalListener = listener;
   }
 
   info(dev: PciDev): DeviceInfo | undefined {
@@ -425,6 +435,19 @@ export class IntelIommu {
   #atsDepth(dev: PciDev, cap: number): number {
     const { PCI_ATS_CAP, PCI_ATS_CAP_QDEP } = PCI_REGS;
     return this.#pci.config.read(dev, cap + PCI_ATS_CAP, 2) & PCI_ATS_CAP_QDEP;
+  }
+
+  #tellRefused({ PP, SID, PV, FR, FI, T1, T2, AT, PRIV, EXE }: FaultRecordValues): void {
+    if (PP === 1) {
+      this.#refusalListener(SID, PV, {
+        reason: FR,
+        address: FI,
+        type: T1 * 2 + T2,
+        addressType: AT,
+        isPrivileged: PRIV === 1,
+        isExecute: EXE === 1,
+      });
+    }
   }
 
   #hasAts(dev: PciDev): boolean {
