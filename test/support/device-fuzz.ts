@@ -8,7 +8,7 @@ import { StateHash } from '../../src-main/sim/core/hash.ts';
 import { SeededRandom } from '../../src-main/sim/core/random.ts';
 import type { Snapshotable } from '../../src-main/sim/core/snapshot.ts';
 import type { Trace } from '../../src-main/sim/core/trace.ts';
-import { eventCatalogue } from '../../src-main/spec/events/event.ts';
+import { eventKindOf } from '../../src-main/spec/events/event.ts';
 import seeds from '../fuzz/device-seeds.json' with { type: 'json' };
 
 const MODEST = 100_000;
@@ -139,10 +139,9 @@ function hashOf(state: unknown): string {
 
 /** Every record has the slots that its declaration says. */
 export function checkTraceShape(trace: Trace): void {
-  const kinds = eventCatalogue();
   for (let seq = trace.tail; seq < trace.head; seq++) {
     const record = trace.read(seq);
-    const kind = kinds[record?.kind ?? -1];
+    const kind = eventKindOf(record?.kind ?? -1);
     const slots = (kind?.fields ?? []).reduce(
       (sum, field) => sum + (field.type === 'u64' ? 2 : 1),
       0,

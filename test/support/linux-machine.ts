@@ -1,5 +1,5 @@
 /** A host kernel over a whole simulated machine, and its event log as plain records. */
-import { eventCatalogue } from '../../src-main/spec/events/event.ts';
+import { eventKindOf } from '../../src-main/spec/events/event.ts';
 import {
   Machine,
   Recorder,
@@ -86,12 +86,11 @@ export function bootLab(options: LabOptions = {}): Lab {
 }
 
 function traceRows(machine: Machine, kinds: readonly string[], from: number): readonly TraceRow[] {
-  const catalogue = eventCatalogue();
   const { trace } = machine;
   const rows: TraceRow[] = [];
   for (let seq = from; seq < trace.head; seq++) {
     const raw = trace.read(seq);
-    const kind = raw === undefined ? undefined : catalogue[raw.kind];
+    const kind = raw === undefined ? undefined : eventKindOf(raw.kind);
     if (raw === undefined || kind === undefined) {
       continue;
     }

@@ -1,5 +1,5 @@
 /** Trace records as plain objects, for assertions. */
-import { eventCatalogue, type EventKind } from '../../src-main/spec/events/event.ts';
+import { eventKindOf, type EventKind } from '../../src-main/spec/events/event.ts';
 import { bigOf } from '../../src-main/bits/u64.ts';
 import { defined } from '../../src-main/bits/invariant.ts';
 import type { Trace } from '../../src-main/sim/core/trace.ts';
@@ -34,7 +34,7 @@ export function recordsOf(trace: Trace, from = 0): readonly PlainRecord[] {
   const found: PlainRecord[] = [];
   for (let seq = Math.max(from, trace.tail); seq < trace.head; seq++) {
     const raw = defined(trace.read(seq), `Record ${seq}`);
-    const kind = defined(eventCatalogue()[raw.kind], `Event kind ${raw.kind}`);
+    const kind = defined(eventKindOf(raw.kind), `Event kind ${raw.kind}`);
     found.push({
       seq,
       kind: kind.kind,

@@ -1,5 +1,5 @@
 /** Records of some kinds before an instant, newest first. The search goes back a bounded way, so a long run costs no more. */
-import { eventCatalogue } from '../../spec/events/event.ts';
+import { findEventKind } from '../../spec/events/event.ts';
 import { decodeRecord, type Trace, type TraceRecord } from '../../sim/index.ts';
 
 const REACH = 50_000;
@@ -10,10 +10,7 @@ export function recentRecords(
   kinds: readonly string[],
   limit: number,
 ): readonly TraceRecord[] {
-  const catalogue = eventCatalogue();
-  const wanted = new Set(
-    catalogue.flatMap((kind, index) => (kinds.includes(kind.kind) ? [index] : [])),
-  );
+  const wanted = new Set(kinds.map((kind) => findEventKind(kind)?.id));
   const found: TraceRecord[] = [];
   const last = Math.max(trace.tail, at - REACH);
   for (let seq = at - 1; seq >= last && found.length < limit; seq--) {

@@ -1,7 +1,7 @@
 /** Records read back: fields by name, values formatted for people, the line of text, one JSON Lines document. */
 import { toHex } from '../../bits/hex.ts';
 import { defined } from '../../bits/invariant.ts';
-import { eventCatalogue, type EventField, type EventKind } from '../../spec/events/event.ts';
+import { eventKindOf, type EventField, type EventKind } from '../../spec/events/event.ts';
 import { formatBdf } from '../../spec/pcie/requester-id.ts';
 import type { RawRecord, Trace } from './trace.ts';
 
@@ -19,7 +19,7 @@ export interface TraceRecord {
 }
 
 export function kindOf(raw: RawRecord): EventKind {
-  return defined(eventCatalogue()[raw.kind], `Event kind ${raw.kind}`);
+  return defined(eventKindOf(raw.kind), `Event kind ${raw.kind}`);
 }
 
 export function decodeRecord(trace: Trace, raw: RawRecord): TraceRecord {

@@ -44,7 +44,7 @@ type ValueOf<T extends EventFieldType> = T extends 'u64'
 export type EventValues<F extends EventFields> = { readonly [K in keyof F]: ValueOf<F[K][0]> };
 
 export interface EventKind<F extends EventFields = EventFields> {
-  /** Position in the catalogue, stable within one build. */
+  /** 30 bits that follow from the name alone: traces and their hashes are the same wherever and in what order modules load. */
   readonly id: number;
   readonly kind: string;
   readonly level: EventLevel;
@@ -72,6 +72,7 @@ export interface EventDeclaration<F extends EventFields = EventFields> {
 
 const catalogue: EventKind[] = [];
 const byKind = new Map<string, EventKind>();
+const byId = new Map<number, EventKind>();
 
 /** PASID slot of a request without PASID. */
 export const NO_PASID = -1;
@@ -97,7 +98,7 @@ export function defineEvent<const F extends EventFields>(
     );
   }
   const declared: EventKind<F> = {
-    id: catalogue.length,
+    id: idOf(kind),
     kind,
     level: spec.level ?? 'info',
     title: spec.title,
@@ -107,9 +108,21 @@ export function defineEvent<const F extends EventFields>(
     template: spec.template,
     ...(spec.mark === undefined ? {} : { mark: spec.mark }),
   };
+  const twin = byId.get(declared.id);
+  invariant(twin === undefined, `Event kinds ${kind} and ${twin?.kind ?? ''} have one number`);
   catalogue.push(declared);
   byKind.set(kind, declared);
+  byId.set(declared.id, declared);
   return declared;
+}
+
+/** FNV-1a, without its two highest bits so that engines keep it as a small integer. */
+function idOf(kind: string): number {
+  let hash = 0x811c_9dc5;
+  for (let i = 0; i < kind.length; i++) {
+    hash = Math.imul(hash ^ kind.charCodeAt(i), 0x0100_0193);
+  }
+  return hash & 0x3fff_ffff;
 }
 
 export function eventCatalogue(): readonly EventKind[] {
@@ -118,4 +131,8 @@ export function eventCatalogue(): readonly EventKind[] {
 
 export function findEventKind(kind: string): EventKind | undefined {
   return byKind.get(kind);
+}
+
+export function eventKindOf(id: number): EventKind | undefined {
+  return byId.get(id);
 }

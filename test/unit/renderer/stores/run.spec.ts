@@ -43,7 +43,7 @@ describe('run store', () => {
     const run = await open();
     bed.client.override('run.state', () => {
       bed.client.emit('run.state', { state: 'finished', runId: 1, problems: [] });
-      return { state: 'running', runId: 1, problems: [] };
+      return { state: 'running' as const, runId: 1, problems: [] };
     });
     await run.load();
     expect(run.run.state).toBe('finished');
