@@ -8,7 +8,7 @@ import { Kvm } from '../../src-main/vmm/kvm/kvm.ts';
 import type { IdxdHost, OpenVdev } from './linux-idxd.ts';
 import { startGuest, type VsvaGuest } from './linux-vsva.ts';
 import { GUESTS, type TenantStep } from './tenant-sequence.ts';
-import { expectThat, must, WorkingProcess } from './tenant-work.ts';
+import { expectThat, Heir, must, WorkingProcess } from './tenant-work.ts';
 import { openOfVm, setState } from './vdev-migration.ts';
 
 type GuestStep = Extract<TenantStep, { readonly guest: number }>;
@@ -16,6 +16,8 @@ type GuestStep = Extract<TenantStep, { readonly guest: number }>;
 interface TenantGuest extends VsvaGuest {
   readonly tag: number;
   readonly device: OpenVdev;
+  /** Gets the pages that programs of the guest give back. */
+  readonly heir: Heir;
   app: WorkingProcess | null;
   isPaused: boolean;
 }
@@ -40,7 +42,8 @@ export class TenantGuests {
     this.#guests = Array.from({ length: GUESTS }, (_, i) => {
       const guest = startGuest(lab, FIRST_VDEV + i, 'shared', {});
       const device = openOfVm(guest.vm, guest.host.uuid);
-      return { ...guest, tag: FIRST_TAG + i, device, app: null, isPaused: false };
+      const heir = new Heir(guest.guest);
+      return { ...guest, tag: FIRST_TAG + i, device, heir, app: null, isPaused: false };
     });
     // KVM keeps its table of PASIDs once there was one.
     for (let guest = 0; guest < GUESTS; guest++) {
@@ -67,6 +70,7 @@ export class TenantGuests {
 
   /** What became of the work of all; what waits for a paused device goes on waiting. */
   settle(): string {
+    this.#guests.forEach(({ heir }) => heir.check());
     return this.#guests
       .filter(({ isPaused }) => !isPaused)
       .map(({ app }) => app?.settle() ?? '')
@@ -81,6 +85,7 @@ export class TenantGuests {
     for (const guest of this.#guests) {
       guest.app?.exit();
       guest.app = null;
+      guest.heir.check();
     }
     return said;
   }
@@ -135,6 +140,7 @@ export class TenantGuests {
       case 'guest-munmap':
       case 'guest-madvise':
         app.takeMemory(op === 'guest-munmap' ? 'munmap' : 'madvise');
+        guest.heir.inherit();
         return '';
       case 'guest-close':
         app.close();
@@ -143,6 +149,7 @@ export class TenantGuests {
     }
     app.exit();
     guest.app = null;
+    guest.heir.inherit();
     return '';
   }
 
