@@ -4,13 +4,14 @@ import { EFAULT, EINVAL, EPERM } from '../../../../src-main/linux/errno.ts';
 import { parseBdf } from '../../../../src-main/linux/pci/pci-scan.ts';
 import {
   ADDRESS_TYPE,
+  onBehalfOf,
   type DefenceName,
   type MachineConfig,
 } from '../../../../src-main/sim/index.ts';
 import { COMMAND } from '../../../../src-main/spec/dsa/commands.ts';
 import { PORTAL_PAGE } from '../../../../src-main/spec/dsa/portals.ts';
 import { STATUS } from '../../../../src-main/spec/dsa/status-codes.ts';
-import { IsolationOracle, type Breach } from '../../../support/isolation-oracle.ts';
+import { breachesOf, type Breach } from '../../../support/isolation-breaches.ts';
 import {
   BAR,
   bootIdxd,
@@ -94,20 +95,17 @@ function filledPage(lab: IdxdLab, app: SvaApp): number {
 function staleTranslation(defences: Defences): Outcome {
   const lab = bootSva({}, { defences });
   const [mallory, alice] = [openApp(lab, 'mallory', 0), openApp(lab, 'alice', 1)];
-  const oracle = new IsolationOracle(lab);
   const page = filledPage(lab, mallory);
   const source = filledPage(lab, mallory);
   const physical = mallory.process.mm.table.translate(page);
-  oracle.during('mallory', () =>
-    enqcmd(lab, mallory, lazyMove(mallory, { from: source, to: page })),
-  );
+  enqcmd(lab, mallory, lazyMove(mallory, { from: source, to: page }));
   lab.kernel.calls.munmap(mallory.process, page, PAGE);
   const reused = anonymous(lab, alice.process, 1, true);
   expect(alice.process.mm.table.translate(reused)).toBe(physical);
   const words = lazyMove(mallory, { from: source, to: page, at: 1 });
-  oracle.during('mallory', () => enqcmd(lab, mallory, words));
+  enqcmd(lab, mallory, words);
   return {
-    breaches: oracle.breaches(),
+    breaches: breachesOf(lab),
     seen: statusOf(mallory, 1) & 0x7f,
     isBenignGood: benign(lab, alice),
   };
@@ -116,29 +114,25 @@ function staleTranslation(defences: Defences): Outcome {
 function forgedEnqcmd(): Outcome {
   const lab = bootSva();
   const [mallory, alice] = [openApp(lab, 'mallory', 0), openApp(lab, 'alice', 1)];
-  const oracle = new IsolationOracle(lab);
   const isBenignGood = benign(lab, alice) && benign(lab, mallory);
   const words = lazyMove(mallory, { to: alice.memory });
   words[0] = alice.process.mm.pasid ?? 0;
-  const seen = oracle.during('mallory', () => enqcmd(lab, mallory, words));
-  return { breaches: oracle.breaches(), seen, isBenignGood };
+  const seen = enqcmd(lab, mallory, words);
+  return { breaches: breachesOf(lab), seen, isBenignGood };
 }
 
 /** MOVDIR64B with somebody else's PASID in the bytes that a dedicated queue ignores. */
 function forgedDedicated(): Outcome {
   const lab = bootSva({ mode: 'dedicated' });
   const mallory = openApp(lab, 'mallory');
-  const oracle = new IsolationOracle(lab);
   const source = filledPage(lab, mallory);
   const words = lazyMove(mallory, { from: source, to: filledPage(lab, mallory) });
   words[0] = 0x1234;
-  oracle.during('mallory', () => {
-    lab.kernel.instructions.movdir64b(mallory.process, mallory.portal, words);
-    lab.kernel.core.advance(1_000_000);
-  });
+  lab.kernel.instructions.movdir64b(mallory.process, mallory.portal, words);
+  lab.kernel.core.advance(1_000_000);
   const pasids = lab.rows('dsa.descriptor.completed').map((r) => r.values['pasid']);
   return {
-    breaches: oracle.breaches(),
+    breaches: breachesOf(lab),
     seen: [statusOf(mallory), pasids[0] === mallory.process.mm.pasid],
     isBenignGood: benign(lab, mallory),
   };
@@ -184,13 +178,12 @@ function vdevBenign(lab: IdxdLab, open: OpenVdev): boolean {
 
 function foreignPortal(defences: Defences): Outcome {
   const { lab, victim, attacker } = twoVdevs(defences);
-  const oracle = new IsolationOracle(lab);
   const portal = attacker.user.mmap(attacker.fd, BAR.portals * 2 ** 40 + 2 * PAGE);
   if (portal > 0) {
-    oracle.during('attacker', () => vdevSubmit(lab, attacker, portal));
+    vdevSubmit(lab, attacker, portal);
   }
   return {
-    breaches: oracle.breaches(),
+    breaches: breachesOf(lab),
     seen: portal < 0 ? portal : 'mapped',
     isBenignGood: vdevBenign(lab, victim),
   };
@@ -199,7 +192,6 @@ function foreignPortal(defences: Defences): Outcome {
 /** Virtual WQCFG of a dedicated queue with the host PASID of somebody else. */
 function foreignPasidInWqcfg(defences: Defences): Outcome {
   const { lab, victim, attacker } = twoVdevs(defences);
-  const oracle = new IsolationOracle(lab);
   const [, host] = lab.kernel.idxd.vdcm.vdevs;
   const forged = defined(host, 'VDEV of the victim').pasids.default;
   vdevCommand(attacker, COMMAND.disableWq, 1);
@@ -214,9 +206,9 @@ function foreignPasidInWqcfg(defences: Defences): Outcome {
   attacker.user.writeValue(attacker.fd, BAR.registers, 0x508, 4, mode);
   const { error } = vdevCommand(attacker, COMMAND.enableWq);
   if (error === 0) {
-    oracle.during('attacker', () => vdevSubmit(lab, attacker, mapPortal(attacker, 0)));
+    vdevSubmit(lab, attacker, mapPortal(attacker, 0));
   }
-  return { breaches: oracle.breaches(), seen: error, isBenignGood: vdevBenign(lab, victim) };
+  return { breaches: breachesOf(lab), seen: error, isBenignGood: vdevBenign(lab, victim) };
 }
 
 /** A function that sends addresses which nobody translated. */
@@ -235,27 +227,24 @@ function translatedRequest(defences: Defences): Outcome {
     offset: 0,
   });
   const target = victim.mm.translate(memory, true);
-  const oracle = new IsolationOracle(lab);
   const dev = defined(lab.kernel.pci.deviceAt(parseBdf(evil)), 'Function');
   lab.kernel.pci.pci_set_master(dev);
-  oracle.during('evil device', () =>
-    lab.machine.fabric.portOf(dev.rid).write(
-      {
-        pasid: -1,
-        isPrivileged: false,
-        isExecute: false,
-        addressType: ADDRESS_TYPE.translated,
-        high: Math.floor(target / 2 ** 32),
-        low: target % 2 ** 32,
-        bytes: 8,
-        trafficClass: 0,
-      },
-      new Uint8Array(8).fill(0xee),
-      0,
-    ),
+  lab.machine.fabric.portOf(dev.rid).write(
+    {
+      pasid: -1,
+      isPrivileged: false,
+      isExecute: false,
+      addressType: ADDRESS_TYPE.translated,
+      high: Math.floor(target / 2 ** 32),
+      low: target % 2 ** 32,
+      bytes: 8,
+      trafficClass: 0,
+    },
+    new Uint8Array(8).fill(0xee),
+    0,
   );
   return {
-    breaches: oracle.breaches(),
+    breaches: breachesOf(lab),
     seen: lab.rows('iommu.request.blocked').at(-1)?.values['reason'] ?? 'nothing',
     isBenignGood: victim.mm.read(memory, 1) instanceof Uint8Array,
   };
@@ -273,8 +262,7 @@ function reuseBeforeDrain(defences: Defences): Outcome {
   const old = createVdev(lab, 'dsa-1swq-v1', 1);
   const first = openVdev(lab, old, 'first', 64);
   const pasid = old.pasids.default;
-  const oracle = new IsolationOracle(lab);
-  oracle.during('first', () => {
+  onBehalfOf(lab.hw.isolation, 'first', () => {
     for (let n = 0; n < 12; n++) {
       const words = moveWords({
         from: GUEST_RAM,
@@ -302,7 +290,7 @@ function reuseBeforeDrain(defences: Defences): Outcome {
   lab.hw.enqcmds(0, lab.idxd.portalAddress(next.wq.id, PORTAL_PAGE.unlimitedIms), own);
   lab.kernel.core.advance(1_000_000);
   return {
-    breaches: oracle.breaches(),
+    breaches: breachesOf(lab),
     seen: lab
       .rows('linux.idxd.command-given')
       .map((r) => r.values['command'])

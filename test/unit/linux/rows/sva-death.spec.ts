@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../../src-main/sim/index.ts';
-import { IsolationOracle } from '../../../support/isolation-oracle.ts';
+import { breachesOf } from '../../../support/isolation-breaches.ts';
 import { wqAt, type IdxdLab } from '../../../support/linux-idxd.ts';
 import { anonymous, bootSva, lazyMove, openApp, PAGE } from '../../../support/linux-sva.ts';
 
@@ -10,23 +10,21 @@ const PAGES = 8;
 const SPAN_NS = 30_000;
 
 /** A process with work in the device dies after this time; who gets its pages finds them untouched. */
-function death(lab: IdxdLab, oracle: IsolationOracle, n: number, afterNs: number): boolean {
+function death(lab: IdxdLab, n: number, afterNs: number): boolean {
   const { kernel } = lab;
   const { instructions, processes, core } = kernel;
   const app = openApp(lab, `app${n}`, n % 2);
   const source = anonymous(lab, app.process, PAGES, true);
   const destination = anonymous(lab, app.process, PAGES, n % 3 !== 0);
-  oracle.during(app.process.name, () => {
-    for (let at = 0; at < 4; at++) {
-      const plan = { from: source, to: destination, bytes: PAGES * PAGE, at };
-      const words = lazyMove(app, plan);
-      if (wqAt(lab, 0).isDedicated) {
-        instructions.movdir64b(app.process, app.portal, words);
-      } else {
-        instructions.enqcmd(app.process, app.portal, words);
-      }
+  for (let at = 0; at < 4; at++) {
+    const plan = { from: source, to: destination, bytes: PAGES * PAGE, at };
+    const words = lazyMove(app, plan);
+    if (wqAt(lab, 0).isDedicated) {
+      instructions.movdir64b(app.process, app.portal, words);
+    } else {
+      instructions.enqcmd(app.process, app.portal, words);
     }
-  });
+  }
   core.advance(afterNs);
   processes.exit(app.process);
   const heir = processes.create(`heir${n}`);
@@ -45,16 +43,15 @@ describe('row 53: death at any instant', () => {
     (mode) => {
       const lab = bootSva({ mode });
       const random = new SeededRandom(53);
-      const oracle = new IsolationOracle(lab);
       // Tables of PASIDs and of nothing else stay once they were needed.
-      death(lab, oracle, DEATHS, SPAN_NS);
+      death(lab, DEATHS, SPAN_NS);
       const pasids = lab.kernel.pasids.inUse;
       const bytes = lab.kernel.pages.bytesInUse;
       const results = Array.from({ length: DEATHS }, (_, n) =>
-        death(lab, oracle, n, random.below(SPAN_NS)),
+        death(lab, n, random.below(SPAN_NS)),
       );
       expect(results.every(Boolean)).toBe(true);
-      expect(oracle.breaches()).toEqual([]);
+      expect(breachesOf(lab)).toEqual([]);
       expect(lab.rows('iommu.fault.recorded')).toEqual([]);
       expect(lab.kernel.pasids.inUse).toBe(pasids);
       expect(lab.kernel.pages.bytesInUse).toBe(bytes);
