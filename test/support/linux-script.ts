@@ -40,6 +40,7 @@ export function runScript(
       kernelOf: () => lab.kernel,
       processOf: () => application,
       vms: new VirtualMachines(lab.kernel),
+      trace: lab.machine.trace,
       onReport: (key, value) => {
         reports[key] = value;
       },

@@ -87,6 +87,7 @@ export class LabRun {
       kernelOf: (actor) => actors.kernelOf(actor),
       processOf: (actor) => actors.processOf(actor),
       vms,
+      trace: this.machine.trace,
       onReport: (key, value) => this.#reports.set(key, value),
     });
     this.runner = this.#createRunner(options);

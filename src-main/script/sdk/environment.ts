@@ -4,6 +4,7 @@
  */
 import type { Kernel } from '../../linux/kernel.ts';
 import type { Process } from '../../linux/mm/process.ts';
+import type { Trace } from '../../sim/index.ts';
 import { SCRIPT_CALLED } from '../../spec/events/script.ts';
 import type { VirtualMachines } from '../../vmm/virtual-machines.ts';
 import { ScriptError } from './sdk-module.ts';
@@ -16,6 +17,8 @@ export interface SdkEnvironment {
   processOf(actor: string): Process;
   /** Takes what a script reports to the lab. */
   onReport?(key: string, value: ScriptValue): void;
+  /** The run's trace, for what scripts may ask about the run so far; absent where none is kept. */
+  readonly trace?: Trace;
   /** VMs of the host; absent where there can be none. */
   readonly vms?: VirtualMachines;
   /** Follows calls from kernel to kernel; absent where only one runs. */

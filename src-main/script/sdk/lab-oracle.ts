@@ -1,5 +1,12 @@
 /** `lab/oracle`: what a script tells the lab, and what it may ask about the state that panes show. */
-import type { PlainData } from '../../sim/index.ts';
+import {
+  decodeRecord,
+  formatField,
+  type PlainData,
+  type Trace,
+  type TraceRecord,
+} from '../../sim/index.ts';
+import { ISOLATION_BREACHED } from '../../spec/events/isolation.ts';
 import { EXPECTATION_CHECKED, VALUE_REPORTED } from '../../spec/events/script.ts';
 import { asString } from './arguments.ts';
 import { effect, query, type SdkEnvironment } from './environment.ts';
@@ -28,6 +35,31 @@ export declare function expect_equal(what: string, found: plain | bigint, expect
 export declare function state(key: string): plain;
 /** Keys of published state that begin with \`prefix\`, sorted. */
 export declare function state_keys(prefix: string): readonly string[];
+/** A device reached a page that belongs to somebody else than the one it worked for. */
+export interface breach {
+  /** On whose behalf the device worked: a process, the VMM process of a VM, or the kernel with the name of a domain. */
+  readonly principal: string;
+  /** Who had the page at that instant. */
+  readonly owner: string;
+  /** Host physical address. */
+  readonly address: bigint;
+  readonly access: 'read' | 'write' | 'peer access';
+  /** Requester ID. */
+  readonly rid: number;
+  /** -1 for a request without PASID. */
+  readonly pasid: number;
+  /** Whether the request claimed to be translated. */
+  readonly translated: boolean;
+}
+/**
+ * Breaches of isolation so far, oldest first; none on a machine whose configuration switched the oracle off. The machine
+ * sees them, no driver does: hardware took each request for a valid one.
+ *
+ * \`\`\`ts
+ * expect_equal('breaches', breaches().length, 0);
+ * \`\`\`
+ */
+export declare function breaches(): readonly breach[];
 `;
 
 function textOf(value: ScriptValue): string {
@@ -38,6 +70,26 @@ function comparable(value: ScriptValue): string {
   return JSON.stringify(value, (_key, field: unknown) =>
     typeof field === 'bigint' ? field.toString() : field,
   );
+}
+
+/** A record's fields as a script sees them: names for numbers that stand for names. */
+function toBreach({ kind, values }: TraceRecord): ScriptValue {
+  return Object.fromEntries(
+    kind.fields.map((field) => {
+      const value = values[field.name] ?? 0;
+      if (field.type === 'flag') return [field.name, value === 1];
+      return [field.name, typeof field.type === 'object' ? formatField(field, value) : value];
+    }),
+  );
+}
+
+function breachesIn(trace: Trace): readonly ScriptValue[] {
+  const found: ScriptValue[] = [];
+  for (let seq = trace.tail; seq < trace.head; seq++) {
+    const raw = trace.read(seq);
+    if (raw?.kind === ISOLATION_BREACHED.id) found.push(toBreach(decodeRecord(trace, raw)));
+  }
+  return found;
 }
 
 export function createOracleModule(env: SdkEnvironment): SdkModule {
@@ -66,6 +118,7 @@ export function createOracleModule(env: SdkEnvironment): SdkModule {
       state_keys: query(env, ({ kernel }, prefix) =>
         kernel.core.publishedKeys(asString(prefix, 'prefix')).slice(),
       ),
+      breaches: query(env, () => (env.trace === undefined ? [] : breachesIn(env.trace))),
     },
   });
 }

@@ -33,6 +33,7 @@ export function createSdkModules(environment: SdkEnvironment): readonly SdkModul
     kernelOf: (actor) => context.kernelOf(actor),
     processOf: (actor) => context.processOf(actor),
     onReport: (key, value) => environment.onReport?.(key, value),
+    ...(environment.trace === undefined ? {} : { trace: environment.trace }),
     ...(environment.vms === undefined ? {} : { vms: environment.vms }),
     context,
   };

@@ -1,10 +1,11 @@
 /**
  * Who can reach which memory, and by which bits: every present PASID entry with the physical pages its tables map. Pages that
- * more than one domain reaches are marked.
+ * more than one domain reaches are marked, and so are address spaces whose requests reached somebody else's page.
  */
-import type { TableRow, ViewModel } from '../../protocol/views.ts';
+import type { TableCell, TableRow, ViewModel } from '../../protocol/views.ts';
 import { PGTT, PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
 import type { Machine } from '../../sim/index.ts';
+import { breachesBefore, breachesSection, type Breach } from './isolation-breaches.ts';
 import { leavesOf, pagingEntries, type PagingEntry } from './paging-map.ts';
 import { stagesOf } from './pasid-paging.ts';
 import { pgttTitle } from './pasid-table-view.ts';
@@ -28,6 +29,8 @@ interface Reach {
   readonly did: number;
   readonly pgtt: number;
   readonly owner: string;
+  /** Names of the owner: a VM has that of its VMM process as well. */
+  readonly holders: readonly string[];
   readonly ranges: readonly Range[];
   readonly table: string;
 }
@@ -53,17 +56,23 @@ function rangesOf(leaves: readonly PagingEntry[]): readonly Range[] {
   return joined;
 }
 
-/** VM, process or device that a PASID was given to. */
-function ownerOf(machine: Machine, pasid: number, rid: number): string {
+/** VM, process or device that a PASID was given to, and its names. */
+function ownerOf(machine: Machine, pasid: number, rid: number): Pick<Reach, 'owner' | 'holders'> {
   const vdev = vdevs(machine).find((fact) => {
     const pasids = fact.vdev?.['pasids'];
     return Array.isArray(pasids) && pasids.includes(pasid);
   });
-  if (vdev !== undefined) return vdev.vm ?? vdev.process ?? `VDEV ${vdev.label}`;
+  if (vdev !== undefined) {
+    const { vm, process, label } = vdev;
+    const holders = [vm, process].filter((name) => name !== undefined);
+    return { owner: holders[0] ?? `VDEV ${label}`, holders };
+  }
   const holder = record(machine.software.get(`pasid/${pasid}`));
   const owner = holder === undefined ? undefined : text(holder, 'owner');
   const device = machine.fabric.functions().get(rid)?.name ?? formatRid(rid);
-  return owner === undefined || owner.includes(formatRid(rid)) ? `kernel (${device})` : owner;
+  return owner === undefined || owner.includes(formatRid(rid))
+    ? { owner: `kernel (${device})`, holders: [] }
+    : { owner, holders: [owner] };
 }
 
 function reachOf(machine: Machine): readonly Reach[] {
@@ -82,7 +91,7 @@ function reachOf(machine: Machine): readonly Reach[] {
             pasid,
             did: entry.DID,
             pgtt: entry.PGTT,
-            owner: ownerOf(machine, pasid, rid),
+            ...ownerOf(machine, pasid, rid),
             ranges: stage === undefined ? [] : rangesOf(leavesOf(pagingEntries(machine, stage))),
             table: stage === undefined ? '' : formatAddress(stage.root),
           },
@@ -128,23 +137,38 @@ function rangeRow(range: Range, own: Reach, all: readonly Reach[]): TableRow {
   };
 }
 
-function reachRow(reach: Reach, all: readonly Reach[]): TableRow {
+function stateCell(isBreached: boolean, isShared: boolean, bytes: number): TableCell {
+  if (isBreached) return { text: 'breached', tone: 'fault' };
+  if (isShared) return { text: 'shared with others', tone: 'warning' };
+  return bytes === 0 ? { text: 'nothing mapped', tone: 'muted' } : { text: 'alone', tone: 'good' };
+}
+
+/** A translated request names no PASID: it is of the address space of whom the work was done for. */
+function isOf({ rid, pasid, holders }: Reach, breach: Breach): boolean {
+  if (breach.rid !== rid) return false;
+  return breach.isTranslated && breach.pasid < 0
+    ? holders.includes(breach.principal)
+    : Math.max(breach.pasid, 0) === pasid;
+}
+
+function reachRow(reach: Reach, all: readonly Reach[], breaches: readonly Breach[]): TableRow {
   const bytes = reach.ranges.reduce((sum, range) => sum + range.to - range.from, 0);
   const shared = reach.ranges.filter((range) => sharers(range, reach, all).length > 0).length;
   const isEverything = reach.pgtt === PGTT.passThrough;
+  const isShared = isEverything || shared > 0;
+  const isBreached = breaches.some((breach) => isOf(reach, breach));
+  const tone = isBreached ? 'fault' : isShared ? 'warning' : undefined;
   return {
     id: `reach-${reach.rid}-${reach.pasid}`,
     refs: { rid: ridRef(reach.rid), pasid: reach.pasid },
-    ...(isEverything || shared > 0 ? { tone: 'warning' as const } : {}),
+    ...(tone === undefined ? {} : { tone }),
     cells: [
       reach.owner,
       formatRid(reach.rid),
       formatPasid(reach.pasid),
       `P=1, PGTT ${pgttTitle(reach.pgtt)}, DID ${reach.did}`,
       isEverything ? 'all memory' : formatBytes(bytes),
-      shared > 0 || isEverything
-        ? { text: 'shared with others', tone: 'warning' as const }
-        : { text: bytes === 0 ? 'nothing mapped' : 'alone', tone: bytes === 0 ? 'muted' : 'good' },
+      stateCell(isBreached, isShared, bytes),
     ],
     ...(reach.ranges.length === 0
       ? {}
@@ -171,13 +195,14 @@ function reachRow(reach: Reach, all: readonly Reach[]): TableRow {
   };
 }
 
-export function isolationView({ machine }: ViewContext): ViewModel {
-  const all = reachOf(machine);
+export function isolationView(context: ViewContext): ViewModel {
+  const all = reachOf(context.machine);
+  const breaches = breachesBefore(context);
   const shared = all.filter((reach) => reach.ranges.some((r) => sharers(r, reach, all).length > 0));
   return {
     view: 'isolation',
     title: 'Isolation',
-    subtitle: `${all.length} address spaces, ${shared.length} share memory with another owner`,
+    subtitle: `${all.length} address spaces, ${shared.length} share memory with another owner, ${breaches.length} breaches`,
     sections: [
       {
         kind: 'table',
@@ -194,12 +219,13 @@ export function isolationView({ machine }: ViewContext): ViewModel {
           { id: 'reach', title: 'Memory in reach', align: 'right' },
           { id: 'shared', title: 'Isolation' },
         ],
-        rows: all.map((reach) => reachRow(reach, all)),
+        rows: all.map((reach) => reachRow(reach, all, breaches)),
         empty:
           'No address space is attached: every request ends with a fault. Attaching a domain by PASID adds one here.',
       },
+      breachesSection(context, breaches),
     ],
     notModelled:
-      'Peer-to-peer requests between devices, and stale entries of translation caches: the cache panes mark those.',
+      'Interrupts that reach another tenant, processes of one VM against each other, and what translation caches still allow: the cache panes mark stale entries.',
   };
 }

@@ -370,4 +370,14 @@ export const ZH_CN_LABELS: Readonly<Record<string, string>> = {
   'Walk this address': '遍历此地址',
   'Work queue': '工作队列',
   'Walk both stages': '遍历两级',
+
+  // Breaches of isolation
+  Breaches: '越界',
+  'On behalf of': '服务对象',
+  'Host address': '宿主机地址',
+  'Owner of the page': '页的所有者',
+  breached: '已越界',
+  'peer access': '点对点访问',
+  'nobody (a free page)': '无人（空闲页）',
+  'Why nothing stopped it': '为何未被阻止',
 };

@@ -197,6 +197,19 @@ export const ZH_CN_SENTENCES: Readonly<Record<string, string>> = {
   'Queued invalidation is off. The driver sets IQA_REG and GCMD_REG.QIE when it brings the unit up.':
     '队列式失效未启用。驱动启动单元时会设置 IQA_REG 和 GCMD_REG.QIE。',
 
+  'No device has left the memory of whom it works for. To see a breach, take a defence away in the configuration of the machine and run an attack.':
+    '没有设备越出其服务对象的内存。若要看到越界，请在机器配置中去掉一项防护，再运行攻击。',
+  'This machine does not watch whose pages devices reach: its configuration switched the isolation oracle off.':
+    '此机器不监视设备访问了谁的页：其配置关闭了隔离监视器。',
+  'Whose work the device did': '设备在为谁工作',
+  'Who had the page at the instant of the access': '访问发生时页归谁所有',
+  'Another function answered the request before it came to the remapping unit: nothing on the way redirects requests upstream (ACS).':
+    '请求在到达重映射单元之前就由另一个功能应答：途中没有机制（ACS）把请求转向上游。',
+  'The request said that its address was translated already, so the unit walked no table. Either the device TLB kept a translation that software had taken back, or the device made the address up.':
+    '请求声称其地址已经翻译，因此重映射单元没有遍历任何表。要么设备 TLB 保留了软件已收回的翻译，要么地址是设备编造的。',
+  'The tables or a cache of the unit allowed it: the PASID is not of whom the work is done for, or a translation outlived the mapping it came from.':
+    '重映射单元的表或缓存允许了它：PASID 不属于工作的服务对象，或者翻译的存留时间超过了其来源映射。',
+
   // What is not modelled
   'Host permission tables': '主机权限表',
   'Performance monitoring, MTRRs and resource director registers store values and do nothing else':
@@ -206,8 +219,8 @@ export const ZH_CN_SENTENCES: Readonly<Record<string, string>> = {
   'Silicon area and the memory of drivers.': '芯片面积和驱动占用的内存。',
   'Accessed and dirty flags, faults on demand, dirty logging.':
     '访问位与脏位、按需缺页、脏页日志。',
-  'Peer-to-peer requests between devices, and stale entries of translation caches: the cache panes mark those.':
-    '设备之间的点对点请求，以及翻译缓存中的过时项：后者由缓存窗格标出。',
+  'Interrupts that reach another tenant, processes of one VM against each other, and what translation caches still allow: the cache panes mark stale entries.':
+    '到达其他租户的中断，同一虚拟机内进程之间的访问，以及翻译缓存仍然允许的访问：过时项由缓存窗格标出。',
 };
 
 /** Sentences with parts that change. `{}` stands for any text; the parts come in the order of `{0}`, `{1}`. */
@@ -294,8 +307,8 @@ export const ZH_CN_PATTERNS: readonly (readonly [english: string, chinese: strin
   ['invalid request: {}', '无效请求：{0}'],
   ['failure: {}', '失败：{0}'],
   [
-    '{} address spaces, {} share memory with another owner',
-    '{0} 个地址空间，{1} 个与其他所有者共享内存',
+    '{} address spaces, {} share memory with another owner, {} breaches',
+    '{0} 个地址空间，{1} 个与其他所有者共享内存，{2} 次越界',
   ],
   ['kernel ({})', '内核（{0}）'],
   ['after {}', '经过 {0}'],
