@@ -9,6 +9,7 @@ import { parseBdf } from '../../src-main/linux/pci/pci-scan.ts';
 import { Machine, MachineHardware, type PlainData } from '../../src-main/sim/index.ts';
 import { COMMAND } from '../../src-main/spec/dsa/commands.ts';
 import { STATUS } from '../../src-main/spec/dsa/status-codes.ts';
+import { ISOLATION_BREACHED } from '../../src-main/spec/events/isolation.ts';
 import {
   VFIO_DEVICE_IOCTLS as D,
   VFIO_FLAGS as F,
@@ -67,6 +68,19 @@ function withoutCounts(state: PlainData | undefined): PlainData | undefined {
     : state;
 }
 
+/** What the machine's isolation oracle finds, access by access. */
+function watchBreaches({ trace }: Machine): string[] {
+  const breaches: string[] = [];
+  const record = trace.record.bind(trace);
+  trace.record = (kind, ...values) => {
+    if (kind === ISOLATION_BREACHED) {
+      breaches.push(values.slice(1).join(' '));
+    }
+    return record(kind, ...values);
+  };
+  return breaches;
+}
+
 /** After these somebody else may own the pages. */
 const GIVES_BACK: ReadonlySet<TenantStep['op']> = new Set([
   'close',
@@ -91,6 +105,7 @@ export class TenantWorld {
   readonly #tenants = new Map<number, Tenant>();
   readonly #apps: (WorkingProcess | null)[] = Array.from({ length: APPS }, () => null);
   readonly #heir: Heir;
+  readonly #breaches: string[];
   #owner: KernelOwner | null = null;
   #serial = 0;
   #said: string[] = [];
@@ -106,8 +121,10 @@ export class TenantWorld {
         iommu: { profile: 'lab' },
         devices: [dsaDevice({ wqs: QUEUES.length })],
       },
-      trace: { mode: 'off' },
+      // Records are counted, which is enough for the oracle to know what follows from what.
+      trace: { mode: 'count' },
     });
+    this.#breaches = watchBreaches(machine);
     const hw = new MachineHardware(machine);
     this.kernel = createKernel({ hw, role: 'host', profile, params: { modules: ['idxd'] } });
     const { kernel } = this;
@@ -170,6 +187,7 @@ export class TenantWorld {
     });
     this.kernel.core.advance(LONG_NS);
     this.#heir.check();
+    expectThat(this.#breaches.length === 0, `breach: ${this.#breaches.splice(0).join(', ')}`);
   }
 
   #ofOther(step: Exclude<TenantStep, { tenant: number } | { app: number } | { guest: number }>) {
