@@ -35,15 +35,19 @@ const layers = {
   // The order inside sim: each may import those above it.
   ...simLayers([
     ['sim-core', '^src-main/sim/core/'],
-    ['sim-contract', '^src-main/sim/(machine-config|hardware-port)\\.ts$'],
+    [
+      'sim-contract',
+      '^src-main/sim/((defences|machine-config|hardware-port)\\.ts$|isolation/isolation-port\\.ts$)',
+    ],
     ['sim-memory', '^src-main/sim/memory/'],
     ['sim-pcie-ports', '^src-main/sim/pcie/ports\\.ts$'],
+    ['sim-isolation', '^src-main/sim/isolation/(?!isolation-port\\.ts$)'],
     ['sim-iommu', '^src-main/sim/iommu/'],
     ['sim-pcie', '^src-main/sim/pcie/(?!ports\\.ts$)'],
     ['sim-devices', '^src-main/sim/devices/'],
     ['sim-cpu', '^src-main/sim/cpu/'],
     // machine.ts and its helpers, recording and replaying, and index.ts, the door for other layers.
-    ['sim-root', '^src-main/sim/(?!(machine-config|hardware-port)\\.ts$)([^/]+\\.ts$|timeline/)'],
+    ['sim-root', '^src-main/sim/(?!(defences|machine-config|hardware-port)\\.ts$)([^/]+\\.ts$|timeline/)'],
   ]),
   linux: { path: '^src-main/linux/', uses: [...engine, 'linux'], isPure: true },
   vmm: { path: '^src-main/vmm/', uses: [...engine, 'linux', 'vmm'], isPure: true },
