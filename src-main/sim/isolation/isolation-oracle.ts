@@ -45,7 +45,7 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
   readonly #owners = new PageOwners();
   readonly #turns = new SubmissionTurns();
   #spaces = new Map<number, AssignedSpace>();
-  /** How many spaces of a function (by Requester ID) belong to each principal. */
+  /** How many spaces of a function (by Requester ID) belong to each principal, or to the kernel by domain. */
   #served = new Map<number, Map<string, number>>();
   #lent: readonly LentRange[] = [];
   #acting: string | undefined;
@@ -112,11 +112,11 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
       submitter === undefined &&
       request.pasid < 0 &&
       request.addressType === ADDRESS_TYPE.translated;
-    if (isAnonymous && owner !== undefined && this.#served.get(rid)?.has(owner) === true) {
+    if (isAnonymous && this.#isServed(rid, owner, address)) {
       return;
     }
     const access = isWrite ? ISOLATION_ACCESS.write : ISOLATION_ACCESS.read;
-    this.#breach(principal ?? `kernel (${space?.domain ?? ''})`, owner ?? NOBODY, address, {
+    this.#breach(principal ?? domainHolder(space?.domain ?? ''), owner ?? NOBODY, address, {
       rid,
       access,
       request,
@@ -156,8 +156,8 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
     this.#turns.restore(state.turns);
     this.#spaces = new Map(state.spaces);
     this.#served = new Map();
-    for (const [key, { principal }] of this.#spaces) {
-      this.#count(Math.floor(key / PASID_COUNT), principal, 1);
+    for (const [key, space] of this.#spaces) {
+      this.#count(Math.floor(key / PASID_COUNT), space, 1);
     }
     this.#lent = state.lent;
     this.#acting = state.acting;
@@ -167,8 +167,8 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
 
   #assign(rid: number, pasid: number, space: AssignedSpace | undefined): void {
     const key = spaceKey(rid, pasid);
-    this.#count(rid, this.#spaces.get(key)?.principal, -1);
-    this.#count(rid, space?.principal, 1);
+    this.#count(rid, this.#spaces.get(key), -1);
+    this.#count(rid, space, 1);
     if (space === undefined) {
       this.#spaces.delete(key);
     } else {
@@ -176,18 +176,29 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
     }
   }
 
-  #count(rid: number, principal: string | undefined, change: number): void {
-    if (principal === undefined) {
+  #count(rid: number, space: AssignedSpace | undefined, change: number): void {
+    if (space === undefined) {
       return;
     }
     const counts = this.#served.get(rid) ?? new Map<string, number>();
-    const count = (counts.get(principal) ?? 0) + change;
+    const holder = space.principal ?? domainHolder(space.domain);
+    const count = (counts.get(holder) ?? 0) + change;
     if (count > 0) {
-      counts.set(principal, count);
+      counts.set(holder, count);
     } else {
-      counts.delete(principal);
+      counts.delete(holder);
     }
     this.#served.set(rid, counts);
+  }
+
+  /** Whether some space of the function may reach the page. */
+  #isServed(rid: number, owner: string | undefined, address: number): boolean {
+    const holders = this.#served.get(rid);
+    return (
+      holders !== undefined &&
+      ((owner !== undefined && holders.has(owner)) ||
+        this.#lent.some((l) => covers(l, address) && holders.has(domainHolder(l.domain))))
+    );
   }
 
   #act(principal: string | undefined): void {
@@ -217,10 +228,7 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
 
   #isLent({ domain, principal }: AssignedSpace, address: number): boolean {
     return (
-      principal === undefined &&
-      this.#lent.some(
-        (l) => l.domain === domain && address >= l.address && address < l.address + l.bytes,
-      )
+      principal === undefined && this.#lent.some((l) => l.domain === domain && covers(l, address))
     );
   }
 
@@ -250,6 +258,15 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
       isTranslated,
     );
   }
+}
+
+function covers({ address: start, bytes }: LentRange, address: number): boolean {
+  return address >= start && address < start + bytes;
+}
+
+/** A domain of the kernel among principals: no process is called so. */
+function domainHolder(domain: string): string {
+  return `kernel (${domain})`;
 }
 
 function spaceKey(rid: number, pasid: number): number {

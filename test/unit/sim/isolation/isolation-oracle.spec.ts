@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defined } from '../../../../src-main/bits/invariant.ts';
+import type { IommuDomain } from '../../../../src-main/linux/iommu/domain.ts';
 import { parseBdf } from '../../../../src-main/linux/pci/pci-scan.ts';
 import { ADDRESS_TYPE, Replica } from '../../../../src-main/sim/index.ts';
 import {
@@ -10,7 +11,7 @@ import {
   PAGE,
   type SvaApp,
 } from '../../../support/linux-sva.ts';
-import { bootLab } from '../../../support/linux-machine.ts';
+import { bootLab, type Lab } from '../../../support/linux-machine.ts';
 import type { IdxdLab } from '../../../support/linux-idxd.ts';
 
 const KIND = 'isolation.page.breached';
@@ -34,6 +35,21 @@ function stale(config: Parameters<typeof bootSva>[1] = {}): IdxdLab {
   submit(lab, mallory, lazyMove(mallory, { from: own, to: page, at: 2 }));
   submit(lab, mallory, lazyMove(mallory, { from: page, to: own, at: 3 }));
   return lab;
+}
+
+/** A function writes eight bytes, without PASID. */
+function deviceWrite(lab: Lab, rid: number, address: number, addressType: 0 | 2): void {
+  const request = {
+    pasid: -1,
+    isPrivileged: false,
+    isExecute: false,
+    addressType,
+    high: Math.floor(address / 2 ** 32),
+    low: address % 2 ** 32,
+    bytes: 8,
+    trafficClass: 0,
+  };
+  lab.machine.fabric.portOf(rid).write(request, new Uint8Array(8), 0);
 }
 
 describe('isolation oracle', () => {
@@ -79,19 +95,8 @@ describe('isolation oracle', () => {
     const target = victim.mm.translate(memory, true);
     const dev = defined(pci.deviceAt(parseBdf('6a:01.0')), 'Function');
     pci.pci_set_master(dev);
-    const port = lab.machine.fabric.portOf(dev.rid);
     const write = (address: number, addressType: 0 | 2): void => {
-      const request = {
-        pasid: -1,
-        isPrivileged: false,
-        isExecute: false,
-        addressType,
-        high: Math.floor(address / 2 ** 32),
-        low: address % 2 ** 32,
-        bytes: 8,
-        trafficClass: 0,
-      };
-      port.write(request, new Uint8Array(8), 0);
+      deviceWrite(lab, dev.rid, address, addressType);
     };
     const page = pages.alloc(1, { owner: 'ring' });
     const mapped = dma.dma_map_single(dev, page, PAGE);
@@ -105,6 +110,24 @@ describe('isolation oracle', () => {
     dma.dma_unmap_single(dev, mapped);
     write(page, ADDRESS_TYPE.translated);
     expect(lab.rows(KIND).at(-1)?.values['owner']).toBe('kernel (ring)');
+  });
+
+  it('lets a request that names no PASID reach what the kernel lent to any domain of its function', () => {
+    const lab = bootLab();
+    const { iommu, pages, pci } = lab.kernel;
+    const dev = defined(pci.deviceAt(parseBdf('6a:01.0')), 'Function');
+    pci.pci_set_master(dev);
+    const page = pages.alloc(1, { owner: 'script' });
+    const domain = iommu.iommu_paging_domain_alloc(dev) as IommuDomain;
+    iommu.iommu_map(domain, 0x10_0000, page, PAGE, 3);
+    const write = (): number => {
+      deviceWrite(lab, dev.rid, page, ADDRESS_TYPE.translated);
+      return lab.rows(KIND).length;
+    };
+    iommu.iommu_attach_device_pasid(domain, dev, 9);
+    expect(write()).toBe(0);
+    iommu.iommu_detach_device_pasid(domain, dev, 9);
+    expect(write()).toBe(1);
   });
 
   it('can be stepped over, back and forth', () => {
