@@ -47,7 +47,10 @@ const layers = {
     ['sim-devices', '^src-main/sim/devices/'],
     ['sim-cpu', '^src-main/sim/cpu/'],
     // machine.ts and its helpers, recording and replaying, and index.ts, the door for other layers.
-    ['sim-root', '^src-main/sim/(?!(defences|machine-config|hardware-port)\\.ts$)([^/]+\\.ts$|timeline/)'],
+    [
+      'sim-root',
+      '^src-main/sim/(?!(defences|machine-config|hardware-port)\\.ts$)([^/]+\\.ts$|timeline/)',
+    ],
   ]),
   linux: { path: '^src-main/linux/', uses: [...engine, 'linux'], isPure: true },
   vmm: { path: '^src-main/vmm/', uses: [...engine, 'linux', 'vmm'], isPure: true },
