@@ -12,7 +12,7 @@ import { moveWords } from './linux-idxd.ts';
 const PAGE = 4096;
 const RW = PROT.READ | PROT.WRITE;
 /** Pages of source and of destination. */
-const PAGES = 3;
+const PAGES = 2;
 const RECORD_BYTES = 64;
 /** Work is done, faults and all, after this; more of it for a program with a lot to do. */
 const STEP_NS = 100_000;
@@ -68,7 +68,7 @@ export class WorkingProcess {
     const memory = this.#map(2 * PAGES);
     const record = this.#records + (this.#submitted % (PAGE / RECORD_BYTES)) * RECORD_BYTES;
     this.#submitted += 1;
-    // One page of the source is there; the others the device has to ask for.
+    // One page of the source is there; everything else the device has to ask for.
     this.process.mm.write(memory, new Uint8Array(PAGE).fill(this.tag));
     this.process.mm.write(record, new Uint8Array(RECORD_BYTES));
     const words = moveWords({
