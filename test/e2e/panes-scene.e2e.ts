@@ -236,6 +236,8 @@ describe('software', () => {
       '16 KiB',
       'alone',
     ]);
+    const pane = await window.view('isolation');
+    expect(await pane.innerText()).toContain('take a defence away');
   });
 
   it('shows memory at an address that is typed', async () => {
@@ -334,5 +336,37 @@ describe('the whole window', () => {
 
   it('raised no error and asked nothing of the world outside', () => {
     expect(lab.problems).toEqual([]);
+  });
+});
+
+describe('a machine that lacks a defence', () => {
+  let undefended: SceneHost;
+  let page: LabPage;
+
+  beforeAll(async () => {
+    undefended = await startSceneHost('breach');
+    page = await openLabPage(browser, undefended.url);
+  });
+
+  afterAll(async () => {
+    await page.context.close();
+    await undefended.close();
+  });
+
+  it('has its breach marked: who touched whose page, and why nothing stopped it', async () => {
+    const breached = new SceneWindow(page.page);
+    await breached.play();
+    const [row] = await breached.rows('isolation', 'Breaches');
+    expect(row?.slice(2)).toEqual([
+      'kernel (domain1)',
+      'write',
+      expect.stringMatching(/^0x/),
+      'neighbour',
+      '6a:01.0',
+      'none',
+    ]);
+    const detail = await breached.openRow('isolation', 'neighbour');
+    await expect.poll(() => detail.innerText()).toContain('translated already');
+    expect(page.problems).toEqual([]);
   });
 });

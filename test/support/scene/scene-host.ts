@@ -14,7 +14,7 @@ export interface SceneHost {
   close(): Promise<void>;
 }
 
-export async function startSceneHost(): Promise<SceneHost> {
+export async function startSceneHost(script: 'scene' | 'breach' = 'scene'): Promise<SceneHost> {
   const home = await mkdtemp(path.join(tmpdir(), 'siov-scene-home-'));
   const paths = resolveAppPaths(
     new URL(`file://${path.join(ROOT, 'src-main/hosts/web/main.ts')}`).href,
@@ -34,7 +34,7 @@ export async function startSceneHost(): Promise<SceneHost> {
         start: (listener) =>
           startMachineWorker(
             new URL('scene-worker.ts', import.meta.url),
-            { home, labs: '', sandboxModule: paths.sandboxModule, version: paths.version },
+            { home, labs: script, sandboxModule: paths.sandboxModule, version: paths.version },
             listener,
           ),
       }),

@@ -1,6 +1,7 @@
 /** The scene as a lab package: one script that plays it step by step. */
 import type { LabFolder } from '../tiny-lab.ts';
-import { SCENE_MACHINE } from './scene-machine.ts';
+import { SCENE_DEVICES, SCENE_MACHINE } from './scene-machine.ts';
+import { REUSED_PAGE } from '../reused-page.ts';
 import { SCENE_STEPS } from './scene.ts';
 
 export const SCENE_LAB = 'scene';
@@ -48,5 +49,17 @@ export const SCENE_FOLDER: LabFolder = {
   'lab.md': TEXT,
   'machine.json': JSON.stringify(SCENE_MACHINE),
   [SCENE_FILE]: SCENE_SCRIPT,
+  'i18n/zh-CN.md': TRANSLATION,
+};
+
+/** A machine without a defence, and a script that gets somebody else's page written to. */
+export const BREACH_FOLDER: LabFolder = {
+  'lab.md': TEXT,
+  'machine.json': JSON.stringify({
+    ...SCENE_MACHINE,
+    devices: SCENE_DEVICES.filter(({ kind }) => kind === 'dsa'),
+    defences: { 'sva-invalidate': false },
+  }),
+  [SCENE_FILE]: REUSED_PAGE,
   'i18n/zh-CN.md': TRANSLATION,
 };

@@ -21,14 +21,15 @@ const { serveMachine } = await import('../../../src-main/hosts/machine-worker/se
 const { labApi } = await import('../../../src-main/protocol/lab-api.ts');
 const { createSession } = await import('../../../src-main/services/session.ts');
 const { memoryLibrary } = await import('../tiny-lab.ts');
-const { SCENE_FOLDER } = await import('./scene-lab.ts');
+const { BREACH_FOLDER, SCENE_FOLDER } = await import('./scene-lab.ts');
 
 const data = workerData as MachineWorkerData;
+const folder = data.labs === 'breach' ? BREACH_FOLDER : SCENE_FOLDER;
 
 serveMachine<LabApi>(data, labApi, ({ control, emit }) =>
   createSession({
     storage: createFileStorage({ folder: data.home }),
-    labs: { ...memoryLibrary({ '010-scene': SCENE_FOLDER }), readBytes: () => new Uint8Array() },
+    labs: { ...memoryLibrary({ '010-scene': folder }), readBytes: () => new Uint8Array() },
     clock: { nowMs: Date.now },
     control,
     emit,
