@@ -16,6 +16,7 @@ import { checks as viommuAndGuestIova } from './120-viommu-and-guest-iova/checks
 import { checks as vsvaDedicated } from './130-vsva-dedicated/checks.ts';
 import { checks as vsvaShared } from './140-vsva-shared/checks.ts';
 import { checks as pageRequestsAcrossTheVm } from './150-page-requests-across-the-vm/checks.ts';
+import { checks as attackGauntlet } from './160-attack-gauntlet/checks.ts';
 
 export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'find-the-capability': findTheCapability,
@@ -34,4 +35,5 @@ export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'vsva-dedicated': vsvaDedicated,
   'vsva-shared': vsvaShared,
   'page-requests-across-the-vm': pageRequestsAcrossTheVm,
+  'attack-gauntlet': attackGauntlet,
 };

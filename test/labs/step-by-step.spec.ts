@@ -107,6 +107,12 @@ const GUIDES: Readonly<Record<string, readonly (readonly [step: string, ...regio
     ['full', 'full'],
     ['leaves', 'leaves'],
   ],
+  'attack-gauntlet': [
+    ['portal', 'contract', 'offset'],
+    ['numbers', 'owner', 'freed', 'register'],
+    ['memory', 'flush', 'silent'],
+    ['remains', 'reset'],
+  ],
   'viommu-and-guest-iova': [
     ['entry', 'bind'],
     ['invalidation', 'flush'],
