@@ -172,6 +172,14 @@ for (const at of [0, 1, 2]) {
   scene(`benign dora ${at}`, () => (doraPortal < 0 ? doraPortal : move(dora, doraPortal)));
 }
 
+// A page that nobody has touched yet: the guest brings it in, in its time.
+scene('benign red fault', () => {
+  const lazy = run_in(red, () => run_as(apple.app, () => mmap(PAGE, RW, OWN, -1, 0)));
+  apple.submit(lazy, 3);
+  run_in(red, () => advance(MS));
+  return apple.status(3);
+});
+
 scene('8.1e', () => forge(old, hostPasid('red', numberOf(red, apple)), apple.memory));
 
 scene('8.2a', () => {
