@@ -167,9 +167,7 @@ class FabricPort implements UpstreamPort {
     if (this.#fabric.hasPeers) {
       const peer = this.#peerOf(request, false);
       if (peer !== undefined) {
-        for (let i = 0; i < request.bytes; i++) {
-          into[offset + i] = Number(peer.device.mmioRead(peer.bar, peer.offset + i, 1));
-        }
+        readPeer(peer, into, offset, request.bytes);
         return COMPLETION.success;
       }
     }
@@ -308,7 +306,27 @@ class FabricPort implements UpstreamPort {
   }
 }
 
-/** In dwords where they fit, as a root complex would forward them. */
+/** In dwords where they fit: registers take no narrower accesses. */
+function readPeer(
+  { device, bar, offset }: PeerTarget,
+  into: Uint8Array,
+  start: number,
+  bytes: number,
+): void {
+  const view = new DataView(into.buffer, into.byteOffset + start, bytes);
+  let i = 0;
+  while (i < bytes) {
+    const isDword = isWholeDword(offset + i, bytes - i);
+    const value = Number(device.mmioRead(bar, offset + i, isDword ? 4 : 1));
+    if (isDword) {
+      view.setUint32(i, value, true);
+    } else {
+      view.setUint8(i, value);
+    }
+    i += isDword ? 4 : 1;
+  }
+}
+
 function writePeer(
   { device, bar, offset }: PeerTarget,
   from: Uint8Array,
@@ -318,11 +336,15 @@ function writePeer(
   const view = new DataView(from.buffer, from.byteOffset + start, bytes);
   let i = 0;
   while (i < bytes) {
-    const isDword = (offset + i) % 4 === 0 && i + 4 <= bytes;
+    const isDword = isWholeDword(offset + i, bytes - i);
     const value = isDword ? view.getUint32(i, true) : view.getUint8(i);
     device.mmioWrite(bar, offset + i, isDword ? 4 : 1, BigInt(value));
     i += isDword ? 4 : 1;
   }
+}
+
+function isWholeDword(offset: number, left: number): boolean {
+  return offset % 4 === 0 && left >= 4;
 }
 
 /** An untranslated write of one dword without PASID to FEEx_xxxxh is an interrupt, whoever sends it (VT-d section 5.1.2). */

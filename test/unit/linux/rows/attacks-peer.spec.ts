@@ -13,6 +13,7 @@ import {
   VFIO_EXTENSIONS as E,
   VFIO_GROUP_IOCTLS as G,
 } from '../../../../src-main/spec/vfio/ioctl-numbers.ts';
+import { breachesOf } from '../../../support/isolation-breaches.ts';
 import { VfioUser } from '../../../support/linux-vfio.ts';
 import { bootLab, type Lab } from '../../../support/linux-machine.ts';
 
@@ -22,8 +23,14 @@ const ATTACKER = '6c:00.0';
 const VICTIM = '6c:00.1';
 const BAR0 = 0x10;
 const BYTES = 8;
+const GUEST_RAM = 0x10_0000;
+const PAGE = 4096;
 /** The request goes up, to tables in which nobody has mapped the address. */
 const NOT_PRESENT = 0x79;
+
+function ownerOf(bdf: string): string {
+  return `owner of ${bdf}`;
+}
 
 function twoFunctions(): readonly DeviceConfig[] {
   const capabilities = [{ kind: 'acs', offset: 0x100 }];
@@ -52,12 +59,14 @@ function assign(defences: Defences): Scene {
     const dev = defined(lab.kernel.pci.deviceAt(parseBdf(bdf)), bdf);
     expect(lab.kernel.pci.bind(dev, lab.kernel.vfioPci)).toBe(0);
     lab.kernel.pci.pci_set_master(dev);
-    const user = new VfioUser(lab.kernel, `owner of ${bdf}`);
+    const user = new VfioUser(lab.kernel, ownerOf(bdf));
     const group = user.open(user.groupOf(dev.name));
     if (group < 0) return group;
     const container = user.open('/dev/vfio/vfio');
     const joined = user.ioctl(group, G.VFIO_GROUP_SET_CONTAINER, container);
-    return joined < 0 ? joined : user.ioctl(container, C.VFIO_SET_IOMMU, E.VFIO_TYPE1v2_IOMMU);
+    if (joined < 0) return joined;
+    expect(user.ioctl(container, C.VFIO_SET_IOMMU, E.VFIO_TYPE1v2_IOMMU)).toBe(0);
+    return user.mapDma(container, user.memory(1), GUEST_RAM, PAGE);
   });
   return { lab, claims };
 }
@@ -67,8 +76,8 @@ function victimBar({ lab }: Scene): number {
   return read(BAR0 + 4) * 2 ** 32 + ((read(BAR0) & ~0xf) >>> 0);
 }
 
-/** The attacker writes to the victim's BAR and reads it. */
-function attack(scene: Scene): bigint {
+/** The attacker writes to the victim's BAR, and reads it: what the victim has then, and what the attacker got. */
+function attack(scene: Scene): { readonly stored: bigint; readonly read: Uint8Array } {
   const { machine } = scene.lab;
   const address = victimBar(scene);
   const port = machine.fabric.portOf(parseBdf(ATTACKER));
@@ -85,7 +94,7 @@ function attack(scene: Scene): bigint {
   port.write(request, new Uint8Array(BYTES).fill(0xee), 0);
   const read = new Uint8Array(BYTES);
   port.read(request, read, 0);
-  return scene.lab.hw.mmioRead(address, 8);
+  return { stored: scene.lab.hw.mmioRead(address, 8), read };
 }
 
 const refusals = (lab: Lab): unknown[] =>
@@ -95,9 +104,10 @@ describe('row 71: 8.6, peers without access control', () => {
   it('send their requests up, where the tables of the attacker do not know the address', () => {
     const scene = assign({});
     expect(scene.claims).toEqual([0, 0]);
-    expect(attack(scene)).toBe(0n);
+    expect(attack(scene)).toEqual({ stored: 0n, read: new Uint8Array(BYTES) });
     expect(refusals(scene.lab)).toEqual([NOT_PRESENT, NOT_PRESENT]);
     expect(scene.lab.rows('pcie.peer-access.delivered')).toEqual([]);
+    expect(breachesOf(scene.lab)).toEqual([]);
     // The victim's own CPU still reaches it.
     scene.lab.hw.mmioWrite(victimBar(scene), 4, 7n);
     expect(scene.lab.hw.mmioRead(victimBar(scene), 4)).toBe(7n);
@@ -116,8 +126,18 @@ describe('row 71: 8.6, peers without access control', () => {
   it('reach each other past the IOMMU when the group is split all the same', () => {
     const scene = assign({ 'acs-redirect': false, 'acs-groups': false });
     expect(scene.claims).toEqual([0, 0]);
-    expect(attack(scene)).toBe(0xeeee_eeee_eeee_eeeen);
+    expect(attack(scene)).toEqual({
+      stored: 0xeeee_eeee_eeee_eeeen,
+      read: new Uint8Array(BYTES).fill(0xee),
+    });
     expect(refusals(scene.lab)).toEqual([]);
+    expect(breachesOf(scene.lab)).toEqual([
+      {
+        principal: ownerOf(ATTACKER),
+        page: victimBar(scene),
+        owner: ownerOf(VICTIM),
+      },
+    ]);
     expect(
       scene.lab
         .rows('pcie.peer-access.delivered')

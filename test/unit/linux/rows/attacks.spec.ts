@@ -189,6 +189,28 @@ function foreignPortal(defences: Defences): Outcome {
   };
 }
 
+/** The unlimited portal of a shared queue, which is the kernel's own. */
+function unlimitedPortal(defences: Defences): Outcome {
+  const lab = bootIdxd({ wqs: [{ mode: 'shared', type: 'mdev', size: 16 }], defences });
+  const vdev = createVdev(lab, 'dsa-1swq-v1');
+  const open = openVdev(lab, vdev, 'attacker');
+  const portal = open.user.mmap(open.fd, BAR.portals * 2 ** 40);
+  const own = moveWords({
+    from: GUEST_RAM,
+    to: GUEST_RAM + PAGE,
+    bytes: 64,
+    record: GUEST_RAM + 0x3000,
+    pasid: vdev.pasids.default,
+  });
+  lab.hw.enqcmds(0, lab.idxd.portalAddress(vdev.wq.id, PORTAL_PAGE.limitedIms), own);
+  lab.kernel.core.advance(1_000_000);
+  return {
+    breaches: breachesOf(lab),
+    seen: portal < 0 ? portal : 'mapped',
+    isBenignGood: mapPortal(open, 1) > 0 && statusAt(open, 0x3000) === STATUS.success,
+  };
+}
+
 /** Virtual WQCFG of a dedicated queue with the host PASID of somebody else. */
 function foreignPasidInWqcfg(defences: Defences): Outcome {
   const { lab, victim, attacker } = twoVdevs(defences);
@@ -381,6 +403,16 @@ const ATTACKS: readonly (readonly [string, Attack])[] = [
       run: foreignPortal,
       seenDefended: -EINVAL,
       victim: 'victim',
+      seenUndefended: 'mapped',
+    },
+  ],
+  [
+    '8.2a (area)',
+    {
+      title: 'the unlimited portal of a shared queue',
+      defence: 'portal-area-check',
+      run: unlimitedPortal,
+      seenDefended: -EINVAL,
       seenUndefended: 'mapped',
     },
   ],
