@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { propertyOptions } from '../support/check-property.ts';
 import { describe, expect, it } from 'vitest';
 import { defineSdkModule } from '../../src-main/script/sdk/sdk-module.ts';
 import type { ScriptRunnerOptions } from '../../src-main/script/script-runner.ts';
@@ -45,6 +46,9 @@ function sameError(plain: string | undefined, hooked: string | undefined): void 
   else expect(hooked).toBe(plain);
 }
 
+/** The suite's, as for all properties: `PROPERTY_SEED` chooses another. */
+const { seed } = propertyOptions();
+
 describe('instrumentation', () => {
   it('changes nothing a program can show', () => {
     let withOutput = 0;
@@ -57,7 +61,7 @@ describe('instrumentation', () => {
         sameError(plain.error, hooked.error);
         if (plain.output.length > 1) withOutput += 1;
       }),
-      { numRuns: RUNS },
+      { seed, numRuns: RUNS },
     );
     // The property would be empty if programs mostly failed at once.
     expect(withOutput).toBeGreaterThan(RUNS / 4);
@@ -77,7 +81,7 @@ describe('instrumentation', () => {
           expect(run.statements).toBe(free.statements);
         }
       }),
-      { numRuns: Math.ceil(RUNS / 3) },
+      { seed, numRuns: Math.ceil(RUNS / 3) },
     );
   });
 
@@ -103,7 +107,7 @@ describe('instrumentation', () => {
         });
         expect(met).toBe(`${places[ordinal - 1] ?? ''} ${String(ordinal)}`);
       }),
-      { numRuns: Math.ceil(RUNS / 3) },
+      { seed, numRuns: Math.ceil(RUNS / 3) },
     );
   });
 });
