@@ -6,6 +6,7 @@ import { blankSourceFile } from 'ts-blank-space';
 import ts from 'typescript';
 import { readModuleFacts } from './module-facts.ts';
 import type { ModuleFacts } from './module-facts.ts';
+import { parseSource, parseValid } from './parse-source.ts';
 import { findProbes } from './probes.ts';
 import type { ScriptProblem, ScriptProblemCode } from './script-problem.ts';
 import { SourceEdits } from './source-edits.ts';
@@ -71,16 +72,16 @@ export function transpile(
   { path, source }: ScriptSource,
   numbers: TranspileNumbers = FIRST_FILE,
 ): TranspiledScript {
-  const file = parse(path, source, { setParents: true });
+  const { file, errors } = parseSource(path, source);
   const facts = readModuleFacts(file);
-  const problems = syntaxProblems(file);
+  const problems = errors.map(({ offset, message }) => problemAt(file, offset, 'syntax', message));
   if (problems.length > 0) return unusable(file, facts, problems);
 
   const probes = findProbes(file);
   const hooked = hookStatements(file, facts, probes, numbers);
   const edited = hooked.edits.apply(source);
   problems.push(...decoratorProblems(file));
-  const spliced = parse(path, edited.text, { setParents: false });
+  const spliced = parseValid(path, edited.text);
   const js = blankSourceFile(spliced, (node) => {
     const offset = edited.sourceOffset(node.getStart(spliced));
     problems.push(problemAt(file, offset, 'unsupported-syntax', unsupportedMessage(node)));
@@ -129,48 +130,6 @@ export function problemAt(
   severity: ScriptProblem['severity'] = 'error',
 ): ScriptProblem {
   return { path: file.fileName, ...positionOf(file, offset), message, code, severity };
-}
-
-/** Every file is a module, also one that imports and exports nothing: `await` is always the operator. */
-function parse(
-  path: string,
-  source: string,
-  { setParents }: { readonly setParents: boolean },
-): ts.SourceFile {
-  const options: ts.CreateSourceFileOptions = {
-    languageVersion: ts.ScriptTarget.ESNext,
-    jsDocParsingMode: ts.JSDocParsingMode.ParseNone,
-    setExternalModuleIndicator: (file) => {
-      Object.assign(file, { externalModuleIndicator: true });
-    },
-  };
-  return ts.createSourceFile(path, source, options, setParents, ts.ScriptKind.TS);
-}
-
-/** Errors of the parser, through a program of this one file: the tree's own list of them is not public. */
-function syntaxProblems(file: ts.SourceFile): ScriptProblem[] {
-  const host: ts.CompilerHost = {
-    getSourceFile: (name) => (name === file.fileName ? file : undefined),
-    getDefaultLibFileName: () => '',
-    writeFile: () => undefined,
-    getCurrentDirectory: () => '',
-    getCanonicalFileName: (name) => name,
-    useCaseSensitiveFileNames: () => true,
-    getNewLine: () => '\n',
-    fileExists: (name) => name === file.fileName,
-    readFile: () => undefined,
-  };
-  const options: ts.CompilerOptions = {
-    noLib: true,
-    noResolve: true,
-    types: [],
-    target: ts.ScriptTarget.ESNext,
-  };
-  const program = ts.createProgram([file.fileName], options, host);
-  return program.getSyntacticDiagnostics(file).map((diagnostic) => {
-    const message = ts.flattenDiagnosticMessageText(diagnostic.messageText, ' ');
-    return problemAt(file, diagnostic.start, 'syntax', message);
-  });
 }
 
 function decoratorProblems(file: ts.SourceFile): ScriptProblem[] {

@@ -48,6 +48,21 @@ describe('line numbers', () => {
 });
 
 describe('statements', () => {
+  it.each([
+    ['await [...a].length;\n{ f() }\nawait b\nc()\n', ['1:1', '2:3', '3:1', '4:1']],
+    ['await [...a].x\nf(1)\nawait /x;y;z/.exec("")\ng()\n', ['1:1', '2:1', '3:1', '4:1']],
+    ['const x = await\n  f()\ng()\n', ['1:1', '3:1']],
+    ['await /a;b;(;c/.test("a");\ng();h();\n', ['1:1', '2:1', '2:5']],
+  ])('has each statement of a module with await once: %j', (source, expected) => {
+    expect(script(source).problems).toEqual([]);
+    expect(stops(source)).toEqual(expected);
+  });
+
+  it('names an error behind such an await by its place', () => {
+    const problems = script('await [...a].length;\n{ f() }\nconst = 1\nc()\n').problems;
+    expect(problems[0]).toMatchObject({ code: 'syntax', line: 3, column: 7 });
+  });
+
   it('hooks statements and leaves declarations of types and functions alone', () => {
     const source = [
       'import { hex } from "console"',
