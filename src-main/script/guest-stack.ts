@@ -4,8 +4,9 @@ import type { StackFrame } from './pause-port.ts';
 import type { CallSite } from './sdk/sdk-module.ts';
 import type { TranspiledScript } from './transpile.ts';
 
-// `    at name (file:line:column)`, or `    at file:line:column` for syntax errors.
-const FRAME = /^\s*at (?:(.*) \()?(.+):(\d+):(\d+)\)?$/;
+// `    at name (file:line:column)`, or `    at file:line:column` for syntax errors. A frame that the engine makes for the
+// static parts of a class is on line 0.
+const FRAME = /^\s*at (?:(.*) \()?(.+):([1-9]\d*):(\d+)\)?$/;
 
 /** Frames in learner files, innermost first; native functions and our own code are left out. */
 export function learnerFrames(
@@ -66,14 +67,20 @@ function functionName(
   if (engineName !== undefined && !engineName.startsWith('<')) return engineName;
   const file = script.syntaxTree;
   const offset = ts.getPositionOfLineAndCharacter(file, position.line - 1, position.column - 1);
-  return isInsideFunction(file, offset) ? '(anonymous function)' : '(file body)';
+  return bodyAt(file, offset);
 }
 
-function isInsideFunction(file: ts.SourceFile, offset: number): boolean {
-  const visit = (node: ts.Node): boolean => {
-    if (offset < node.getStart(file) || offset >= node.end) return false;
-    if (ts.isFunctionLike(node)) return true;
-    return ts.forEachChild(node, visit) ?? false;
+/** What kind of code is at an offset, by the innermost that has a frame of its own. */
+function bodyAt(file: ts.SourceFile, offset: number): string {
+  let name = '(file body)';
+  const visit = (node: ts.Node): void => {
+    if (offset < node.getStart(file) || offset >= node.end) return;
+    if (ts.isFunctionLike(node)) name = '(anonymous function)';
+    if (ts.isPropertyDeclaration(node) || ts.isClassStaticBlockDeclaration(node)) {
+      name = '(class body)';
+    }
+    ts.forEachChild(node, visit);
   };
-  return ts.forEachChild(file, visit) ?? false;
+  ts.forEachChild(file, visit);
+  return name;
 }

@@ -24,6 +24,11 @@ describe('uncaught errors name the learner’s line', () => {
       'a.ts:3: RangeError: r',
     ],
     [
+      'in a static block',
+      'class A {\n  static {\n    oops()\n  }\n}',
+      'a.ts:3: ReferenceError: oops is not defined',
+    ],
+    [
       'after an await',
       'async function f() {\n  await 1\n  throw new Error("late")\n}\nawait f()',
       'a.ts:3: Error: late',
@@ -68,6 +73,20 @@ describe('uncaught errors name the learner’s line', () => {
         stack: [
           { path: 'vdcm.ts', line: 3, functionName: 'probe' },
           { path: 'a.ts', line: 3, functionName: '(file body)' },
+        ],
+      },
+    });
+  });
+
+  it('in the fields of a class, with the frame of the class', () => {
+    const source = 'class A {\n  #p = [1].map((x) =>\n    oops(x))\n}\nnew A()';
+    expect(scriptLab(source).run()).toMatchObject({
+      error: {
+        stack: [
+          { line: 3, functionName: '(anonymous function)' },
+          { line: 2, functionName: '(class body)' },
+          { functionName: 'A' },
+          { line: 5, functionName: '(file body)' },
         ],
       },
     });
