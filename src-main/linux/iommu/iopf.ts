@@ -8,7 +8,7 @@ import { PAGE_REQUEST_ANSWERED } from '../../spec/events/linux.ts';
 import { PAGE_RESPONSE_CODE } from '../../spec/vtd/descriptors/page-request-descriptors.ts';
 import type { Core } from '../core/core.ts';
 import type { IommuDomain } from './domain.ts';
-import { isSecondStageMiss } from './nested-fault.ts';
+import { secondStageProblem } from './nested-fault.ts';
 import type { FaultGroup, PageFault, PageResponseCode } from './fault-group.ts';
 
 export interface IopfPorts {
@@ -103,10 +103,13 @@ export class Iopf {
           group.respond(PAGE_RESPONSE_CODE.invalidRequest, 'the handler is gone');
           return;
         }
-        if (faults.some((fault) => isSecondStageMiss(this.#core, domain, fault.address))) {
-          this.#core.warn(`iopf of PASID ${last.pasid}: guest memory is not mapped`);
-          group.respond(PAGE_RESPONSE_CODE.invalidRequest, 'the second stage has a hole');
-          return;
+        for (const fault of faults) {
+          const problem = secondStageProblem(this.#core, domain, fault);
+          if (problem !== undefined) {
+            this.#core.warn(`iopf of PASID ${last.pasid}: ${problem}`);
+            group.respond(PAGE_RESPONSE_CODE.invalidRequest, problem);
+            return;
+          }
         }
         if (domain.iopf_handler(group) < 0) {
           this.#core.warn(`iopf of PASID ${last.pasid} aborted`);

@@ -130,7 +130,6 @@ export class Executor {
       this.#fault(job, latency);
       return;
     }
-    job.retries = 0;
     if (job.accessCount === 0 && job.operation !== OPCODE.drain) {
       this.#runChunk(job, model);
       return;
@@ -168,6 +167,7 @@ export class Executor {
       return;
     }
     job.status = status;
+    job.retries = 0;
     this.#u.models[job.operation]?.finish?.(job);
     job.state = JOB_STATE.completing;
     const isFault = status === STATUS.pageFault || status === STATUS.pageRequestInvalid;
@@ -291,6 +291,7 @@ export class Executor {
   }
 
   #begin(job: Job): void {
+    job.retries = 0;
     const isWaiting =
       job.operation === OPCODE.drain ||
       (job.operation === OPCODE.updateWindow && (job.flags & 0x1_0000) === 0);
@@ -349,6 +350,7 @@ export class Executor {
     const result = model.run(job, this.#u.memory);
     switch (result) {
       case RUN.more:
+        job.retries = 0;
         this.beginChunk(job);
         break;
       case RUN.done:

@@ -123,7 +123,7 @@ describe.each(PROFILES)('row 60: the nested walk, %s', (profile) => {
     expect(blocked.at(-1)?.values['reason']).toBe(0x79);
     expect(responses(lab)).toEqual([[host, INVALID]]);
     expect(lab.rows('linux.warning.printed').map((r) => r.values['text'])).toContain(
-      `iopf of PASID ${host}: guest memory is not mapped`,
+      `iopf of PASID ${host}: the second stage has a hole`,
     );
     expect(lab.rows('vmm.viommu.page-request')).toHaveLength(requests);
   });
