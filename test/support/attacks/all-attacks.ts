@@ -1,0 +1,5 @@
+/** Every attack that is mounted, in the order of docs/isolation.md. */
+import type { Attack } from './attack.ts';
+import { STALE_TRANSLATIONS } from './stale-translations.ts';
+
+export const ATTACKS: readonly Attack[] = [...STALE_TRANSLATIONS];

@@ -1,0 +1,25 @@
+/** Does an attack in a scene between two rounds of benign work, and tells what it came to. */
+import { invariant } from '../../../src-main/bits/invariant.ts';
+import { breachesOf } from '../isolation-breaches.ts';
+import type { Lab } from '../linux-machine.ts';
+import type { Facts, Outcome } from './attack.ts';
+import { metered } from './toll.ts';
+
+export interface Parts {
+  /** What the attacker does; what can be seen of it. */
+  attack(): Facts;
+  /** Work of somebody who attacks nobody: whether it did what it should. Done before the attack too, where it must be good. */
+  benign(): boolean;
+}
+
+export function mount(lab: Pick<Lab, 'machine' | 'rows' | 'rowsFrom'>, parts: Parts): Outcome {
+  invariant(parts.benign(), 'Benign work is good before the attack');
+  const attack = metered(lab, () => parts.attack());
+  const benign = metered(lab, () => parts.benign());
+  return {
+    breaches: breachesOf(lab),
+    seen: attack.result,
+    isBenignGood: benign.result,
+    cost: { attack: attack.toll, benign: benign.toll },
+  };
+}
