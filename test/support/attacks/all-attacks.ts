@@ -1,5 +1,6 @@
 /** Every attack that is mounted, in the order of docs/isolation.md. */
 import type { Attack } from './attack.ts';
+import { PASID_REUSE } from './pasid-reuse.ts';
 import { STALE_TRANSLATIONS } from './stale-translations.ts';
 
-export const ATTACKS: readonly Attack[] = [...STALE_TRANSLATIONS];
+export const ATTACKS: readonly Attack[] = [...STALE_TRANSLATIONS, ...PASID_REUSE];

@@ -92,7 +92,7 @@ export class PasidSetup {
     if (old.P === 0) {
       if (old.FPD === 1 && !keepsSilent) {
         table.write(pasid, {});
-        this.#drain(info, pasid, FLPT_DEFAULT_DID);
+        this.#drainRequests(info, pasid, FLPT_DEFAULT_DID);
       }
       return;
     }
@@ -108,8 +108,14 @@ export class PasidSetup {
       ]);
     }
     table.write(pasid, { FPD: Number(keepsSilent) });
-    if (!keepsSilent && this.#unit.core.defends('page-request-drain')) {
-      this.#drain(info, pasid, old.DID);
+    if (!keepsSilent) {
+      this.#drainRequests(info, pasid, old.DID);
+    }
+  }
+
+  #drainRequests(info: DeviceInfo, pasid: number, did: number): void {
+    if (this.#unit.core.defends('page-request-drain')) {
+      this.#drain(info, pasid, did);
     }
   }
 
