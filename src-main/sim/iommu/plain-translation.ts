@@ -16,13 +16,14 @@ import { ScalableContextEntry } from '../../spec/vtd/context-entry.ts';
 import { PGTT, PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
 import { ADDRESS_TYPE, COMPLETION } from '../pcie/ports.ts';
 import { locateMapped, type PhysicalMemory } from '../memory/physical-memory.ts';
-import { ACCESS } from './first-stage-walk.ts';
+import { ACCESS, type AccessKind } from './first-stage-walk.ts';
 import { pieceMask, pieceOf } from './piece.ts';
 import type { TranslationCounters } from './request-outcome.ts';
 import type { IommuAnswer, IommuRequest } from './request.ts';
-import { indexAt } from './second-stage-walk.ts';
+import { PlainNestedWalk } from './plain-nested-walk.ts';
+import { ADDRESS_HIGH, ADDRESS_LOW, SS_READ, Surprise, WRITE } from './plain-surprise.ts';
 import { MEMO_DATA, StructureMemo } from './structure-memo.ts';
-import type { EntryMasks, UnitLimits } from './unit-limits.ts';
+import type { UnitLimits } from './unit-limits.ts';
 
 const PRESENT = pieceMask(ScalableContextEntry, 'P');
 const PASIDE = pieceMask(ScalableContextEntry, 'PASIDE');
@@ -53,16 +54,8 @@ const FS_USED =
   pieceMask(FirstStage4KLeaf, 'US') |
   pieceMask(FirstStage4KLeaf, 'A');
 const FS_EXTENDED = pieceMask(FirstStage4KLeaf, 'EA');
-const FS_WRITE = pieceMask(FirstStage4KLeaf, 'RW');
 const FS_DIRTY = pieceMask(FirstStage4KLeaf, 'D');
-const SS_READ = pieceMask(SecondStage4KLeaf, 'R');
-/** R/W of the first and W of the second stage are the same bit. */
-const WRITE = FS_WRITE;
 const SS_SNOOP = pieceMask(SecondStage4KLeaf, 'SNP');
-/** Bit 7 above the last level: page size, or reserved. */
-const BIT_7 = 1 << 7;
-const ADDRESS_HIGH = 0xf_ffff;
-const ADDRESS_LOW = ~0xfff;
 const PAGE_OFFSET = 0xfff;
 /** Byte offset of an entry in its table: nine index bits above three zeros. */
 const ENTRY_OFFSET = 0xff8;
@@ -70,8 +63,6 @@ const UNTRANSLATED = ADDRESS_TYPE.untranslated;
 const READ = ACCESS.read;
 const SUCCESS = COMPLETION.success;
 const INTERRUPT_RANGE = 0xfee;
-/** Entry kind of a 4 KiB leaf (`unit-limits.ts`). */
-const LEAF_4K = 3;
 
 /** Types of translation. */
 const FIRST_STAGE = 1;
@@ -90,32 +81,13 @@ const MEMO_NESTING_HIGH = MEMO_DATA + 6;
 /** Neither a Requester ID nor a PASID, nor the -1 of requests without PASID. */
 const NOBODY = -2;
 
-/** Bits that end the straight line at entries of one stage. */
-class Surprise {
-  tableLow = 0;
-  tableHigh = 0;
-  leafLow = 0;
-  leafHigh = 0;
-  /** R where entries have none. */
-  alwaysReadable = 0;
-  snoop = 0;
-
-  constructor({ low, high }: EntryMasks, beyondMap: number) {
-    this.tableLow = (low[4] as number) | (low[6] as number) | (low[8] as number) | BIT_7;
-    this.tableHigh =
-      (high[4] as number) | (high[6] as number) | (high[8] as number) | (beyondMap & ADDRESS_HIGH);
-    this.leafLow = (low[LEAF_4K] as number) | 0;
-    this.leafHigh = (high[LEAF_4K] as number) | 0;
-  }
-}
-
 export class PlainTranslation {
   readonly #memory: PhysicalMemory;
   readonly #answer: IommuAnswer;
   readonly #counters: TranslationCounters;
   readonly #firstStage: Surprise;
-  readonly #nestedFirstStage: Surprise;
   readonly #secondStage: Surprise;
+  readonly #nestedWalk: PlainNestedWalk;
   #stage: Surprise;
   readonly #contextReserved: Uint32Array;
   // Numbers start as numbers: the engine then keeps them untagged.
@@ -146,9 +118,6 @@ export class PlainTranslation {
   #firstStageUsed = 0;
   /** Word 2 of the entry: DID and PGSNP. */
   #entry2 = 0;
-  /** Second-stage table of a nested entry. */
-  #nestingHigh = 0;
-  #nestingLow = 0;
   readonly #rootReserved0: number = 0;
   readonly #rootReserved1: number = 0;
   readonly #directoryReserved0: number = 0;
@@ -168,8 +137,6 @@ export class PlainTranslation {
   readonly #nestedType: number = 0;
   /** Limit of the high half of second-stage input addresses. */
   readonly #inputHighLimit: number = 0;
-  /** AND of the low words of the last walk. */
-  #rights = 0;
 
   constructor(
     memory: PhysicalMemory,
@@ -186,7 +153,6 @@ export class PlainTranslation {
     this.#beyondMap = beyondMap;
     this.#mapHighMask = memory.mapHighMask;
     this.#firstStage = new Surprise(limits.firstStage, beyondMap);
-    this.#nestedFirstStage = new Surprise(limits.firstStage, 0);
     this.#secondStage = new Surprise(limits.secondStage[0], beyondMap);
     this.#stage = this.#secondStage;
     this.#firstStage.alwaysReadable = SS_READ;
@@ -210,6 +176,7 @@ export class PlainTranslation {
     this.#secondStageType = features.SSTS && has48 ? PGTT_SECOND_STAGE | AW_48 : -1;
     this.#nestedType = features.NEST && has48 ? PGTT_NESTED | AW_48 : -1;
     this.#inputHighLimit = (limits.highLimitOfAw[AW.bits48] as number) | 0;
+    this.#nestedWalk = new PlainNestedWalk(memory, limits, this.#secondStage, this.#inputHighLimit);
   }
 
   /** `isOn`: the unit is in the state that this file is about. */
@@ -251,10 +218,10 @@ export class PlainTranslation {
       if (top !== 0 && top !== -1) {
         return false;
       }
-      needed = kind === READ ? this.#firstStageUsed : this.#firstStageUsed | FS_WRITE;
+      needed = kind === READ ? this.#firstStageUsed : this.#firstStageUsed | WRITE;
       leafNeeded = kind === READ ? needed : needed | FS_DIRTY;
       if (this.#type === NESTED) {
-        return this.#nested(request, needed, leafNeeded);
+        return this.#nested(high, low, kind, needed, leafNeeded);
       }
     }
     return this.#flat(high, low, needed, leafNeeded);
@@ -345,6 +312,7 @@ export class PlainTranslation {
 
   #forget(): void {
     this.#memo.forget();
+    this.#nestedWalk.forget();
     this.#pasid = NOBODY;
     this.#contextRid = NOBODY;
   }
@@ -362,8 +330,8 @@ export class PlainTranslation {
     }
     this.#stage = this.#firstStage;
     this.#firstStageUsed = words[slot + MEMO_FIRST_STAGE_USED] as number;
-    this.#nestingLow = words[slot + MEMO_NESTING_LOW] as number;
-    this.#nestingHigh = words[slot + MEMO_NESTING_HIGH] as number;
+    this.#nestedWalk.secondStageLow = words[slot + MEMO_NESTING_LOW] as number;
+    this.#nestedWalk.secondStageHigh = words[slot + MEMO_NESTING_HIGH] as number;
   }
 
   #learn(slot: number): void {
@@ -373,8 +341,8 @@ export class PlainTranslation {
     words[slot + MEMO_TABLE_HIGH] = this.#tableHigh;
     words[slot + MEMO_ENTRY_2] = this.#entry2;
     words[slot + MEMO_FIRST_STAGE_USED] = this.#firstStageUsed;
-    words[slot + MEMO_NESTING_LOW] = this.#nestingLow;
-    words[slot + MEMO_NESTING_HIGH] = this.#nestingHigh;
+    words[slot + MEMO_NESTING_LOW] = this.#nestedWalk.secondStageLow;
+    words[slot + MEMO_NESTING_HIGH] = this.#nestedWalk.secondStageHigh;
     this.#memo.learn(slot);
   }
 
@@ -486,125 +454,27 @@ export class PlainTranslation {
       return (entry5 & this.#beyondMap) === 0;
     }
     this.#type = NESTED;
-    this.#nestingHigh = (words[at | 1] as number) | 0;
-    this.#nestingLow = entry0 & ADDRESS_LOW;
+    this.#nestedWalk.secondStageHigh = (words[at | 1] as number) | 0;
+    this.#nestedWalk.secondStageLow = entry0 & ADDRESS_LOW;
     return (entry0 & (PGTT_MASK | AW_MASK | SSADE)) === this.#nestedType;
   }
 
-  /** First-stage tables in guest memory: each entry's address, and the output, go through the second stage. */
-  #nested(request: IommuRequest, needed: number, leafNeeded: number): boolean {
-    const { words } = this.#memory.store;
-    const ss = this.#secondStage;
-    const ssHigh = this.#nestingHigh;
-    const ssLow = this.#nestingLow;
-    const { high, low } = request;
-    const surprise = this.#nestedFirstStage;
-    let guestHigh = this.#tableHigh;
-    let guestLow = this.#tableLow;
-    let rights = WRITE;
-    for (let level = 4; level > 0; level--) {
-      const offset = indexAt(level, high, low) << 3;
-      if (guestHigh >>> 0 >= this.#inputHighLimit) {
-        return false;
-      }
-      const leaf = this.#walk(ss, ssHigh, ssLow, guestHigh, guestLow | offset, SS_READ, SS_READ);
-      if (leaf < 0) {
-        return false;
-      }
-      const leafLow = (words[leaf] as number) | 0;
-      const at = this.#memory.locate(
-        (words[leaf | 1] as number) & ADDRESS_HIGH,
-        (leafLow & ADDRESS_LOW) | offset,
-      );
-      if (at < 0) {
-        return false;
-      }
-      const valueLow = (words[at] as number) | 0;
-      const valueHigh = (words[at | 1] as number) | 0;
-      const wanted = level === 1 ? leafNeeded : needed;
-      const surpriseLow = level === 1 ? surprise.leafLow : surprise.tableLow;
-      const surpriseHigh = level === 1 ? surprise.leafHigh : surprise.tableHigh;
-      if (isUnfit(valueLow, valueHigh, wanted, surpriseLow, surpriseHigh)) {
-        return false;
-      }
-      rights &= valueLow;
-      guestHigh = valueHigh & ADDRESS_HIGH;
-      guestLow = valueLow & ADDRESS_LOW;
-    }
-    if (guestHigh >= this.#inputHighLimit) {
-      return false;
-    }
-    const ssNeeded = request.kind + 1;
-    const leaf = this.#walk(ss, ssHigh, ssLow, guestHigh, guestLow, ssNeeded, ssNeeded);
+  #nested(
+    high: number,
+    low: number,
+    kind: AccessKind,
+    needed: number,
+    leafNeeded: number,
+  ): boolean {
+    const walk = this.#nestedWalk;
+    const leaf = walk.leafOf(this.#tableHigh, this.#tableLow, high, low, kind, needed, leafNeeded);
     if (leaf < 0) {
       return false;
     }
-    return this.#finish(
-      (words[leaf | 1] as number) | 0,
-      (words[leaf] as number) | 0,
-      low,
-      this.#rights & (rights | SS_READ),
-      SS_SNOOP,
-    );
-  }
-
-  /** Four levels of one stage. Gives the word index of the leaf, or -1; leaves the rights of the path in a field. */
-  #walk(
-    surprise: Surprise,
-    tableHigh: number,
-    tableLow: number,
-    high: number,
-    low: number,
-    needed: number,
-    leafNeeded: number,
-  ): number {
     const { words } = this.#memory.store;
-    const map = this.#mapStart;
-    const { tableLow: surpriseLow, tableHigh: surpriseHigh } = surprise;
-    let at = locateMapped(words, map, tableHigh, tableLow | ((high >>> 4) & ENTRY_OFFSET));
-    let valueLow = (words[at] as number) | 0;
-    let valueHigh = (words[at | 1] as number) | 0;
-    if (isUnfit(valueLow, valueHigh, needed, surpriseLow, surpriseHigh)) {
-      return -1;
-    }
-    let rights = valueLow;
-    at = locateMapped(
-      words,
-      map,
-      valueHigh & ADDRESS_HIGH,
-      (valueLow & ADDRESS_LOW) | (((high << 5) | (low >>> 27)) & ENTRY_OFFSET),
-    );
-    valueLow = (words[at] as number) | 0;
-    valueHigh = (words[at | 1] as number) | 0;
-    if (isUnfit(valueLow, valueHigh, needed, surpriseLow, surpriseHigh)) {
-      return -1;
-    }
-    rights &= valueLow;
-    at = locateMapped(
-      words,
-      map,
-      valueHigh & ADDRESS_HIGH,
-      (valueLow & ADDRESS_LOW) | ((low >>> 18) & ENTRY_OFFSET),
-    );
-    valueLow = (words[at] as number) | 0;
-    valueHigh = (words[at | 1] as number) | 0;
-    if (isUnfit(valueLow, valueHigh, needed, surpriseLow, surpriseHigh)) {
-      return -1;
-    }
-    rights &= valueLow;
-    at = locateMapped(
-      words,
-      map,
-      valueHigh & ADDRESS_HIGH,
-      (valueLow & ADDRESS_LOW) | ((low >>> 9) & ENTRY_OFFSET),
-    );
-    valueLow = (words[at] as number) | 0;
-    valueHigh = (words[at | 1] as number) | 0;
-    if (isUnfit(valueLow, valueHigh, leafNeeded, surprise.leafLow, surprise.leafHigh)) {
-      return -1;
-    }
-    this.#rights = rights & valueLow;
-    return at;
+    const leafHigh = (words[leaf | 1] as number) | 0;
+    const leafLow = (words[leaf] as number) | 0;
+    return this.#finish(leafHigh, leafLow, low, walk.rights, SS_SNOOP);
   }
 
   #finish(
@@ -655,14 +525,4 @@ function indexOf2(low: number): number {
 
 function indexOf1(low: number): number {
   return (low >>> 9) & ENTRY_OFFSET;
-}
-
-function isUnfit(
-  valueLow: number,
-  valueHigh: number,
-  needed: number,
-  low: number,
-  high: number,
-): boolean {
-  return (valueLow & needed) !== needed || ((valueLow & low) | (valueHigh & high)) !== 0;
 }
