@@ -1,6 +1,7 @@
 /** Every attack that is mounted, in the order of docs/isolation.md. */
 import type { Attack } from './attack.ts';
+import { FORGED_PASIDS } from './forged-pasids.ts';
 import { PASID_REUSE } from './pasid-reuse.ts';
 import { STALE_TRANSLATIONS } from './stale-translations.ts';
 
-export const ATTACKS: readonly Attack[] = [...STALE_TRANSLATIONS, ...PASID_REUSE];
+export const ATTACKS: readonly Attack[] = [...FORGED_PASIDS, ...STALE_TRANSLATIONS, ...PASID_REUSE];

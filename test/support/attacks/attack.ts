@@ -51,8 +51,8 @@ export type Facts = Readonly<Record<string, unknown>>;
 export interface Outcome {
   readonly breaches: readonly Breach[];
   readonly seen: Facts;
-  /** Work of somebody who attacks nobody, done after the attack. */
-  readonly isBenignGood: boolean;
+  /** Whether work of somebody who attacks nobody did what it should, before the attack and after it. */
+  readonly benign: { readonly before: boolean; readonly after: boolean };
   readonly cost: Budget;
 }
 
@@ -94,7 +94,7 @@ type HarmKind =
   /** Somebody acts in the address space of another, inside that one's own pages. */
   | 'impersonation';
 
-/** Others cannot work any more: the benign work fails. */
+/** Others cannot work any more: the benign work fails after the attack. */
 interface DenialRun extends Run {
   readonly kind: 'denial';
 }
@@ -105,7 +105,7 @@ interface ExpenseRun extends Run {
   readonly attackCost: Toll;
 }
 
-/** Another defence stops the attack too: nothing is reached, and benign work goes on. */
+/** Another defence stops the attack too: nothing is reached. */
 interface HeldRun extends Run {
   readonly kind: 'held';
 }

@@ -1,5 +1,4 @@
 /** Does an attack in a scene between two rounds of benign work, and tells what it came to. */
-import { invariant } from '../../../src-main/bits/invariant.ts';
 import { breachesOf } from '../isolation-breaches.ts';
 import type { Lab } from '../linux-machine.ts';
 import type { Facts, Outcome } from './attack.ts';
@@ -8,18 +7,18 @@ import { metered } from './toll.ts';
 export interface Parts {
   /** What the attacker does; what can be seen of it. */
   attack(): Facts;
-  /** Work of somebody who attacks nobody: whether it did what it should. Done before the attack too, where it must be good. */
+  /** Work of somebody who attacks nobody: whether it did what it should. */
   benign(): boolean;
 }
 
 export function mount(lab: Pick<Lab, 'machine' | 'rows' | 'rowsFrom'>, parts: Parts): Outcome {
-  invariant(parts.benign(), 'Benign work is good before the attack');
+  const before = parts.benign();
   const attack = metered(lab, () => parts.attack());
   const benign = metered(lab, () => parts.benign());
   return {
     breaches: breachesOf(lab),
     seen: attack.result,
-    isBenignGood: benign.result,
+    benign: { before, after: benign.result },
     cost: { attack: attack.toll, benign: benign.toll },
   };
 }

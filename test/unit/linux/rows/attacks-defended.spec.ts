@@ -29,19 +29,19 @@ const isPage = ({ page }: Breach): boolean => page > 0 && page % PAGE === 0;
 
 describe('row 71: attacks', () => {
   it.each(attacks)('%s: stopped within its budget, and work goes on', (_name, attack) => {
-    const { breaches, seen, isBenignGood, cost } = attack.run({});
+    const { breaches, seen, benign, cost } = attack.run({});
     expect(seen).toEqual(attack.defended.seen);
     expect(breaches).toEqual([]);
-    expect(isBenignGood).toBe(true);
+    expect(benign).toEqual({ before: true, after: true });
     expect(cost).toEqual(attack.defended.budget);
   });
 
   it.each(undefended)('%s: %s without %s', (_name, kind, _lack, attack, run) => {
-    const { breaches, seen, isBenignGood, cost } = attack.run(run.without);
+    const { breaches, seen, benign, cost } = attack.run(run.without);
     expect(seen).toEqual(run.seen);
     expect(breaches.every(isPage)).toBe(true);
     expect(parties(breaches)).toEqual(parties(run.kind === 'breach' ? run.breached : []));
-    expect(isBenignGood).toBe(kind !== 'denial');
+    expect(benign.after).toBe(benign.before && kind !== 'denial');
     expect(cost.attack).toEqual(run.kind === 'expense' ? run.attackCost : cost.attack);
   });
 });

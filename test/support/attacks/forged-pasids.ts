@@ -1,0 +1,227 @@
+/** 8.1: somebody else's PASID, in each place where software can write one. DSA 3.0 section 3.3; siov-stack 5.8. */
+import { defined } from '../../../src-main/bits/invariant.ts';
+import { COMMAND, COMMAND_ERROR } from '../../../src-main/spec/dsa/commands.ts';
+import { STATUS } from '../../../src-main/spec/dsa/status-codes.ts';
+import { BAR, mapPortal, vdevCommand } from '../linux-idxd.ts';
+import { bootSva, openApp, statusOf } from '../linux-sva.ts';
+import { guestMove, hostPasidOf, type VsvaLab } from '../linux-vsva.ts';
+import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
+import { faultsOf } from './faults.ts';
+import { copiesInGuest, PROFILES, twoGuests, type Profile } from './guest-clients.ts';
+import { copiesMapped, guestMemoryMove, submitMapped, twoVdevs } from './mediated-clients.ts';
+import { mount } from './mount.ts';
+import { copiesOwn, filledPage, moveFor, submit } from './native-clients.ts';
+import { FREE } from './toll.ts';
+
+const SPAN_NS = 1_000_000;
+const IA32_PASID = 0xd93;
+const PASID_VALID = 2 ** 31;
+
+/** In the source of ENQCMD, where IA32_PASID goes. */
+function inEnqcmd(without: Switches): Outcome {
+  const lab = bootSva({}, without);
+  const [mallory, alice] = [openApp(lab, 'mallory', 0), openApp(lab, 'alice', 1)];
+  submit(lab, mallory, moveFor(lab, mallory, { from: mallory.records, to: mallory.records }));
+  return mount(lab, {
+    attack: () => {
+      const words = moveFor(lab, mallory, { to: alice.memory });
+      words[0] = defined(alice.process.mm.pasid, 'PASID');
+      return { result: submit(lab, mallory, words) };
+    },
+    benign: () => copiesOwn(lab, alice),
+  });
+}
+
+/** In a descriptor for a dedicated queue, which has its PASID in WQCFG. */
+function inDedicatedDescriptor(without: Switches): Outcome {
+  const lab = bootSva({ mode: 'dedicated' }, without);
+  const app = openApp(lab, 'app');
+  const [source, destination] = [filledPage(lab, app), filledPage(lab, app)];
+  return mount(lab, {
+    attack: () => {
+      const words = moveFor(lab, app, { from: source, to: destination });
+      words[0] = 0x1234;
+      submit(lab, app, words);
+      const pasid = lab.rows('dsa.descriptor.completed').at(-1)?.values['pasid'];
+      return { status: statusOf(app), isOwnPasid: pasid === app.process.mm.pasid };
+    },
+    benign: () => copiesOwn(lab, app),
+  });
+}
+
+/** In virtual WQCFG of a dedicated queue. */
+function inVirtualWqcfg(without: Switches): Outcome {
+  const { lab, attacker, victim } = twoVdevs(without);
+  const [, host] = lab.kernel.idxd.vdcm.vdevs;
+  const forged = defined(host, 'VDEV of the victim').pasids.default;
+  vdevCommand(attacker, COMMAND.disableWq, 1);
+  // ATS, PASID and PRI of the VDEV, which PASIDs in WQCFG need.
+  for (const [at, value] of [
+    [0x106, 0x8000],
+    [0x126, 0x5],
+    [0x114, 0x1],
+  ] as const) {
+    attacker.user.writeValue(attacker.fd, BAR.config, at, 2, value);
+  }
+  return mount(lab, {
+    attack: () => {
+      const mode = (1 | (forged << 8) | (1 << 28)) >>> 0;
+      attacker.user.writeValue(attacker.fd, BAR.registers, 0x508, 4, mode);
+      const { error } = vdevCommand(attacker, COMMAND.enableWq);
+      if (error === 0) {
+        submitMapped(lab, attacker, mapPortal(attacker, 0), guestMemoryMove(0x2000));
+      }
+      return { error };
+    },
+    benign: () => copiesMapped(lab, victim),
+  });
+}
+
+/** By the kernel of a guest, which knows the victim's PASID and its addresses: both run the same program. */
+function byGuestKernel(profile: Profile, without: Switches, way: 'enqcmds' | 'msr'): Outcome {
+  const { lab, attacker, victim } = twoGuests(profile, without);
+  const portal = defined(attacker.app.process.mm.table.translate(attacker.app.portal), 'Portal');
+  const { port } = attacker.vm;
+  return mount(lab, {
+    attack: () => {
+      const faults = faultsOf(lab);
+      const forged = hostPasidOf(victim, victim.app);
+      const { records } = victim.app;
+      const words = guestMove(attacker.app, { from: records, to: records + 0x800 });
+      if (way === 'msr') {
+        port.writeMsr(0, IA32_PASID, BigInt(PASID_VALID + forged));
+      } else {
+        words[0] = forged;
+      }
+      const result = port[way === 'msr' ? 'enqcmd' : 'enqcmds'](0, portal, words);
+      attacker.guest.core.advance(SPAN_NS);
+      return { result, faults: faults(), portals: portalSlots(lab) };
+    },
+    benign: () => copiesInGuest(victim),
+  });
+}
+
+/** Portal pages that guests reach without an exit. */
+function portalSlots(lab: VsvaLab): number {
+  const names = lab.rows('vmm.slot.set').map((r) => String(r.values['name']));
+  return new Set(names.filter((name) => name.includes('BAR2'))).size;
+}
+
+const RAW = lacking('pasid-translation', 'portal-after-translation');
+
+function guestKernelAttacks(profile: Profile): readonly Attack[] {
+  return [
+    {
+      id: '8.1b',
+      title: `a PASID forged by a guest’s kernel in ENQCMDS (${profile})`,
+      run: (without) => byGuestKernel(profile, without, 'enqcmds'),
+      defended: {
+        seen: { result: 'fault', faults: [], portals: 2 },
+        budget: { attack: { ...FREE, exits: { enqcmdsPasid: 1 } }, benign: FREE },
+      },
+      stoppedBy: 'software',
+      undefended: [
+        {
+          kind: 'held',
+          without: lacking('pasid-translation'),
+          // The store traps, and the VDCM does not find the number.
+          seen: { result: 'accepted', faults: [], portals: 0 },
+        },
+        {
+          kind: 'breach',
+          without: RAW,
+          breached: [{ principal: 'qemu-vm1', owner: 'qemu-vm2' }],
+          seen: { result: 'accepted', faults: [], portals: 2 },
+        },
+      ],
+    },
+    {
+      id: '8.1b',
+      title: `a PASID forged by a guest’s kernel in IA32_PASID (${profile})`,
+      run: (without) => byGuestKernel(profile, without, 'msr'),
+      defended: {
+        seen: { result: 'fault', faults: [], portals: 2 },
+        budget: { attack: { ...FREE, exits: { enqcmdPasid: 1 } }, benign: FREE },
+      },
+      stoppedBy: 'software',
+      undefended: [
+        {
+          kind: 'breach',
+          without: RAW,
+          breached: [{ principal: 'qemu-vm1', owner: 'qemu-vm2' }],
+          seen: { result: 'accepted', faults: [], portals: 2 },
+        },
+      ],
+    },
+    {
+      id: '8.1e',
+      title: `a portal of a VM whose PASIDs KVM does not translate (${profile})`,
+      run: (without) => byGuestKernel(profile, beforeTranslation(without), 'enqcmds'),
+      defended: {
+        // The store traps, and the VDCM does not find the number. Honest work traps too.
+        seen: { result: 'accepted', faults: [], portals: 0 },
+        budget: {
+          attack: { ...FREE, exits: { eptViolation: 1 } },
+          benign: { ...FREE, exits: { eptMisconfiguration: 1 } },
+        },
+      },
+      stoppedBy: 'software',
+      undefended: [
+        {
+          kind: 'breach',
+          without: lacking('portal-after-translation'),
+          breached: [{ principal: 'qemu-vm1', owner: 'qemu-vm2' }],
+          seen: { result: 'accepted', faults: [], portals: 2 },
+        },
+      ],
+    },
+  ];
+}
+
+function beforeTranslation({ defences = {}, ...others }: Switches): Switches {
+  return { ...others, defences: { ...defences, 'pasid-translation': false } };
+}
+
+export const FORGED_PASIDS: readonly Attack[] = [
+  {
+    id: '8.1a',
+    title: 'a PASID forged by a process in the source of ENQCMD',
+    run: inEnqcmd,
+    defended: {
+      seen: { result: 'sigsegv' },
+      budget: { attack: { ...FREE, exceptions: { '#GP': 1 } }, benign: FREE },
+    },
+    stoppedBy: 'hardware',
+    because: 'the processor puts IA32_PASID there; reserved bits of the source are #GP',
+  },
+  ...PROFILES.flatMap(guestKernelAttacks),
+  {
+    id: '8.1c',
+    title: 'a PASID in a descriptor for a dedicated queue',
+    run: inDedicatedDescriptor,
+    defended: {
+      seen: { status: STATUS.success, isOwnPasid: true },
+      budget: { attack: FREE, benign: FREE },
+    },
+    stoppedBy: 'hardware',
+    because: 'the device takes the one in WQCFG',
+  },
+  {
+    id: '8.1d',
+    title: 'another VM’s PASID in virtual WQCFG',
+    run: inVirtualWqcfg,
+    defended: {
+      seen: { error: COMMAND_ERROR.wqPasid },
+      budget: { attack: FREE, benign: FREE },
+    },
+    stoppedBy: 'software',
+    undefended: [
+      {
+        kind: 'breach',
+        without: lacking('gpasid-ownership'),
+        breached: [{ principal: 'attacker', owner: 'victim' }],
+        seen: { error: 0 },
+      },
+    ],
+  },
+];
