@@ -1,7 +1,14 @@
 /** Every attack that is mounted, in the order of docs/isolation.md. */
 import type { Attack } from './attack.ts';
+import { FIRST_GENERATION, FOREIGN_PORTALS } from './foreign-portals.ts';
 import { FORGED_PASIDS } from './forged-pasids.ts';
 import { PASID_REUSE } from './pasid-reuse.ts';
 import { STALE_TRANSLATIONS } from './stale-translations.ts';
 
-export const ATTACKS: readonly Attack[] = [...FORGED_PASIDS, ...STALE_TRANSLATIONS, ...PASID_REUSE];
+export const ATTACKS: readonly Attack[] = [
+  ...FORGED_PASIDS,
+  ...FOREIGN_PORTALS,
+  ...STALE_TRANSLATIONS,
+  ...PASID_REUSE,
+  ...FIRST_GENERATION,
+];

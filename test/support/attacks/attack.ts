@@ -73,6 +73,8 @@ interface BreachRun extends Run {
   readonly kind: 'breach';
   /** On whose behalf pages are reached, and whose they are. */
   readonly breached: readonly [Breached, ...Breached[]];
+  /** The benign work fails after it too. */
+  readonly alsoDenies?: true;
 }
 
 export type Breached = Pick<Breach, 'principal' | 'owner'>;

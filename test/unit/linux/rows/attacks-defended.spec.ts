@@ -25,6 +25,9 @@ function parties(breaches: readonly Breached[]): ReadonlySet<string> {
   return new Set(breaches.map(({ principal, owner }) => `${principal} reaches ${owner}`));
 }
 
+const denies = (run: UndefendedRun): boolean =>
+  run.kind === 'denial' || (run.kind === 'breach' && run.alsoDenies === true);
+
 const isPage = ({ page }: Breach): boolean => page > 0 && page % PAGE === 0;
 
 describe('row 71: attacks', () => {
@@ -36,12 +39,12 @@ describe('row 71: attacks', () => {
     expect(cost).toEqual(attack.defended.budget);
   });
 
-  it.each(undefended)('%s: %s without %s', (_name, kind, _lack, attack, run) => {
+  it.each(undefended)('%s: %s without %s', (_name, _kind, _lack, attack, run) => {
     const { breaches, seen, benign, cost } = attack.run(run.without);
     expect(seen).toEqual(run.seen);
     expect(breaches.every(isPage)).toBe(true);
     expect(parties(breaches)).toEqual(parties(run.kind === 'breach' ? run.breached : []));
-    expect(benign.after).toBe(benign.before && kind !== 'denial');
+    expect(benign.after).toBe(benign.before && !denies(run));
     expect(cost.attack).toEqual(run.kind === 'expense' ? run.attackCost : cost.attack);
   });
 });
