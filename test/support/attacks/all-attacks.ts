@@ -3,12 +3,16 @@ import type { Attack } from './attack.ts';
 import { FIRST_GENERATION, FOREIGN_PORTALS } from './foreign-portals.ts';
 import { FORGED_PASIDS } from './forged-pasids.ts';
 import { PASID_REUSE } from './pasid-reuse.ts';
+import { PEERS } from './peers.ts';
 import { STALE_TRANSLATIONS } from './stale-translations.ts';
+import { TRANSLATED_REQUESTS } from './translated-requests.ts';
 
 export const ATTACKS: readonly Attack[] = [
   ...FORGED_PASIDS,
   ...FOREIGN_PORTALS,
   ...STALE_TRANSLATIONS,
+  ...TRANSLATED_REQUESTS,
+  ...PEERS,
   ...PASID_REUSE,
   ...FIRST_GENERATION,
 ];

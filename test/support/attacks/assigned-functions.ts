@@ -1,0 +1,40 @@
+/** Whole functions in the hands of VMMs, by vfio-pci and type1. */
+import { defined, invariant } from '../../../src-main/bits/invariant.ts';
+import { parseBdf } from '../../../src-main/linux/pci/pci-scan.ts';
+import {
+  VFIO_CONTAINER_IOCTLS as C,
+  VFIO_EXTENSIONS as E,
+  VFIO_GROUP_IOCTLS as G,
+} from '../../../src-main/spec/vfio/ioctl-numbers.ts';
+import type { Lab } from '../linux-machine.ts';
+import { PAGE } from '../linux-sva.ts';
+import { VfioUser } from '../linux-vfio.ts';
+
+const GUEST_RAM = 0x10_0000;
+
+export function ownerOf(bdf: string): string {
+  return `owner of ${bdf}`;
+}
+
+/** A VMM takes a function over and maps a page of guest memory for it. 0, or the error number of the claim. */
+export function assignFunction(lab: Pick<Lab, 'kernel'>, bdf: string): number {
+  const { pci, vfioPci } = lab.kernel;
+  const dev = defined(pci.deviceAt(parseBdf(bdf)), bdf);
+  invariant(pci.bind(dev, vfioPci) === 0, `${bdf} is bound`);
+  pci.pci_set_master(dev);
+  const user = new VfioUser(lab.kernel, ownerOf(bdf));
+  const group = user.open(user.groupOf(dev.name));
+  if (group < 0) {
+    return group;
+  }
+  const container = user.open('/dev/vfio/vfio');
+  const joined = user.ioctl(group, G.VFIO_GROUP_SET_CONTAINER, container);
+  if (joined < 0) {
+    return joined;
+  }
+  invariant(
+    user.ioctl(container, C.VFIO_SET_IOMMU, E.VFIO_TYPE1v2_IOMMU) === 0,
+    'The container has a domain',
+  );
+  return user.mapDma(container, user.memory(1), GUEST_RAM, PAGE);
+}
