@@ -5,6 +5,7 @@ import { FORGED_PASIDS } from './forged-pasids.ts';
 import { PASID_REUSE } from './pasid-reuse.ts';
 import { PEERS } from './peers.ts';
 import { STALE_TRANSLATIONS } from './stale-translations.ts';
+import { STRAY_INTERRUPTS } from './stray-interrupts.ts';
 import { TRANSLATED_REQUESTS } from './translated-requests.ts';
 
 export const ATTACKS: readonly Attack[] = [
@@ -12,6 +13,7 @@ export const ATTACKS: readonly Attack[] = [
   ...FOREIGN_PORTALS,
   ...STALE_TRANSLATIONS,
   ...TRANSLATED_REQUESTS,
+  ...STRAY_INTERRUPTS,
   ...PEERS,
   ...PASID_REUSE,
   ...FIRST_GENERATION,
