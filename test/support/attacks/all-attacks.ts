@@ -1,5 +1,6 @@
 /** Every attack that is mounted, in the order of docs/isolation.md. */
 import type { Attack } from './attack.ts';
+import { DENIALS } from './denials.ts';
 import { FIRST_GENERATION, FOREIGN_PORTALS } from './foreign-portals.ts';
 import { FORGED_PASIDS } from './forged-pasids.ts';
 import { PASID_REUSE } from './pasid-reuse.ts';
@@ -16,5 +17,6 @@ export const ATTACKS: readonly Attack[] = [
   ...STRAY_INTERRUPTS,
   ...PEERS,
   ...PASID_REUSE,
+  ...DENIALS,
   ...FIRST_GENERATION,
 ];

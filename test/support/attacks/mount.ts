@@ -9,6 +9,8 @@ export interface Parts {
   attack(): Facts;
   /** Work of somebody who attacks nobody: whether it did what it should. */
   benign(): boolean;
+  /** What can be seen only when all that is over. */
+  later?(): Facts;
 }
 
 export function mount(lab: Pick<Lab, 'machine' | 'rows' | 'rowsFrom'>, parts: Parts): Outcome {
@@ -17,7 +19,7 @@ export function mount(lab: Pick<Lab, 'machine' | 'rows' | 'rowsFrom'>, parts: Pa
   const benign = metered(lab, () => parts.benign());
   return {
     breaches: breachesOf(lab),
-    seen: attack.result,
+    seen: { ...attack.result, ...parts.later?.() },
     benign: { before, after: benign.result },
     cost: { attack: attack.toll, benign: benign.toll },
   };
