@@ -23,6 +23,8 @@ export interface CallEnvironment {
   print(level: ConsoleLevel, compose: () => string, locate: () => CallSite): void;
   /** Ends the script by throwing when a stop was requested. */
   checkStop(): void;
+  /** Of the run, not of watches: the host has a turn. A script that does little itself asks for it only here. */
+  betweenCalls(): void;
 }
 
 export interface CallIdentity {

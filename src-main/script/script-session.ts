@@ -43,6 +43,8 @@ export interface ScriptPorts {
   readonly shouldStop?: () => boolean;
   /** Called about every millisecond of running code: the place to read messages, for instance new breakpoints. */
   readonly onTick?: () => void;
+  /** Called before each call to the machine, of which one may take longer than all the code between. */
+  readonly onCall?: () => void;
   readonly control?: ControlWord;
 }
 
@@ -228,6 +230,13 @@ export class ScriptSession implements CallEnvironment {
 
   checkStop(): void {
     if (this.#isStopRequested()) this.#stop('stop');
+  }
+
+  betweenCalls(): void {
+    if (!this.#isReady) return;
+    this.#options.ports.onCall?.();
+    this.#takePauseRequest();
+    this.checkStop();
   }
 
   // ---- hooks ----

@@ -166,6 +166,7 @@ export class SdkInstances {
       const what = `${call.functionName} changes the machine`;
       throw new ThrowInGuest(`${what}; a watch can only read`, 'TypeError');
     }
+    if (purpose === 'run') this.#environment.betweenCalls();
     try {
       return bridge.toGuest(work());
     } catch (error) {

@@ -78,6 +78,7 @@ export class LabController {
   #resume: ResumeCommand | undefined;
   #inspector: ScriptInspector | undefined;
   #lastReportMs = 0;
+  #lastTickMs = 0;
   #stopHead = 0;
 
   constructor(options: ControllerOptions) {
@@ -284,6 +285,9 @@ export class LabController {
         pause: { pausedAt: (location, inspect) => this.#pausedAt(location, inspect) },
         shouldStop: () => this.#isStopRequested,
         onTick: () => this.#tick(),
+        onCall: () => {
+          if (this.#o.nowMs() !== this.#lastTickMs) this.#tick();
+        },
       },
     });
   }
@@ -324,8 +328,9 @@ export class LabController {
   }
 
   #tick(): void {
-    this.#o.control.poll();
     const now = this.#o.nowMs();
+    this.#lastTickMs = now;
+    this.#o.control.poll();
     if (now - this.#lastReportMs >= REPORT_EVERY_MS) {
       this.#lastReportMs = now;
       this.#flushConsole();

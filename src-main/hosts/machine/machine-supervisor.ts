@@ -23,8 +23,11 @@ export const SUPERVISOR_TIMING = {
   /** Stop that is not obeyed this long ends the worker: a promise of 200 ms to the learner. */
   stopGraceMs: 150,
   watchIntervalMs: 250,
-  /** Watch intervals without a heartbeat before a worker that runs learner code is replaced. */
-  lateWhileRunning: 10,
+  /**
+   * Watch intervals without a heartbeat before a worker that runs learner code is replaced: ten seconds. One call of a script
+   * may boot a machine, on a slow computer that has other work; Stop ends a script at any time.
+   */
+  lateWhileRunning: 40,
   /** The same for the engine's own work, which may rightly take long. */
   lateWhileBusy: 120,
   /** More crashes than this within the window, and the next worker waits for a request. */

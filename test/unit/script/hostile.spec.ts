@@ -110,6 +110,33 @@ describe('host work that takes long', () => {
   });
 });
 
+describe('a script that leaves the work to the host', () => {
+  it('lets the host have a turn between calls, and stops there', () => {
+    let isAsked = false;
+    let calls = 0;
+    const module = defineSdkModule({
+      name: 'slow',
+      types: '',
+      functions: {
+        boot: () => {
+          calls += 1;
+        },
+      },
+    });
+    const lab = scriptLab('import { boot } from "slow"\nboot(); boot(); boot(); boot()', {
+      modules: [module],
+      ports: {
+        onCall: () => {
+          isAsked = calls === 2;
+        },
+        shouldStop: () => isAsked,
+      },
+    });
+    expect(lab.run()).toMatchObject({ kind: 'stopped', reason: 'stop', at: { line: 2 } });
+    expect(calls).toBe(2);
+  });
+});
+
 describe('the statement budget ends', () => {
   it.each(endless.filter(([what]) => !what.includes('text') && !what.includes('eval')))(
     '%s',
