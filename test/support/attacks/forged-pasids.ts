@@ -8,7 +8,13 @@ import { guestMove, hostPasidOf, type VsvaLab } from '../linux-vsva.ts';
 import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
 import { faultsOf } from './faults.ts';
 import { copiesInGuest, PROFILES, twoGuests, type Profile } from './guest-clients.ts';
-import { copiesMapped, guestMemoryMove, submitMapped, twoVdevs } from './mediated-clients.ts';
+import {
+  allowPasids,
+  copiesMapped,
+  guestMemoryMove,
+  submitMapped,
+  twoVdevs,
+} from './mediated-clients.ts';
 import { mount } from './mount.ts';
 import { copiesOwn, filledPage, moveFor, submit } from './native-clients.ts';
 import { FREE } from './toll.ts';
@@ -55,14 +61,7 @@ function inVirtualWqcfg(without: Switches): Outcome {
   const [, host] = lab.kernel.idxd.vdcm.vdevs;
   const forged = defined(host, 'VDEV of the victim').pasids.default;
   vdevCommand(attacker, COMMAND.disableWq, 1);
-  // ATS, PASID and PRI of the VDEV, which PASIDs in WQCFG need.
-  for (const [at, value] of [
-    [0x106, 0x8000],
-    [0x126, 0x5],
-    [0x114, 0x1],
-  ] as const) {
-    attacker.user.writeValue(attacker.fd, BAR.config, at, 2, value);
-  }
+  allowPasids(attacker);
   return mount(lab, {
     attack: () => {
       const mode = (1 | (forged << 8) | (1 << 28)) >>> 0;

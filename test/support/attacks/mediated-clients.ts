@@ -2,6 +2,7 @@
 import { defined } from '../../../src-main/bits/invariant.ts';
 import { STATUS } from '../../../src-main/spec/dsa/status-codes.ts';
 import {
+  BAR,
   bootIdxd,
   createVdev,
   GUEST_RAM,
@@ -42,6 +43,17 @@ export function twoVdevs(without: Switches): TwoVdevs {
     return open;
   });
   return { lab, attacker: defined(attacker, 'Attacker'), victim: defined(victim, 'Victim') };
+}
+
+/** ATS, PASID and PRI of the VDEV: a queue that works with PASIDs of the guest needs them. */
+export function allowPasids({ user, fd }: OpenVdev): void {
+  for (const [at, value] of [
+    [0x106, 0x8000],
+    [0x126, 0x5],
+    [0x114, 0x1],
+  ] as const) {
+    user.writeValue(fd, BAR.config, at, 2, value);
+  }
 }
 
 /** A move of guest memory onto its second page, its record at an offset. */

@@ -3,7 +3,7 @@ import { EBUSY } from '../../../src-main/linux/errno.ts';
 import { parseBdf } from '../../../src-main/linux/pci/pci-scan.ts';
 import type { DeviceConfig } from '../../../src-main/sim/index.ts';
 import { bootLab } from '../linux-machine.ts';
-import { assignFunction, ownerOf } from './assigned-functions.ts';
+import { assignFunction, networkCard, ownerOf } from './assigned-functions.ts';
 import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
 import { faultsOf } from './faults.ts';
 import { mount } from './mount.ts';
@@ -17,12 +17,12 @@ const BYTES = 8;
 /** SSS.2: the request went up, to tables in which nobody has mapped the address. */
 const NOT_PRESENT = 0x79;
 
+/** Two functions of one device that have Access Control Services. */
 function twoFunctions(): readonly DeviceConfig[] {
   const capabilities = [{ kind: 'acs', offset: 0x100 }];
-  const options = { vendorId: 0x8086, deviceId: 0x1111, classCode: 0x020000, capabilities };
   return [
-    { kind: 'plain', name: 'evil', bdf: ATTACKER, options: { ...options, isMultiFunction: true } },
-    { kind: 'plain', name: 'good', bdf: VICTIM, options },
+    networkCard(ATTACKER, { capabilities, isMultiFunction: true }),
+    networkCard(VICTIM, { capabilities }),
   ];
 }
 

@@ -34,10 +34,10 @@ import { faultsOf, recordedFaultsOf } from './faults.ts';
 import { mount } from './mount.ts';
 import { copiesOwn } from './native-clients.ts';
 import { rawRequest } from './raw-requests.ts';
+import { INTERRUPT_WINDOW, unexpectedOf } from './unexpected-interrupts.ts';
 import { FREE, type Toll } from './toll.ts';
 
 const MDEV_SHARED = { mode: 'shared', type: 'mdev' } as const;
-const INTERRUPT_WINDOW = 0xfee0_0000;
 const VECTOR = 0x77;
 const MSIX_TABLE = 0x2000;
 const COMMAND_REGISTER = 0xa0;
@@ -52,14 +52,6 @@ const SECOND_STAGE_NOT_PRESENT = 0x79;
 const INTO_INTERRUPT_RANGE = 0x87;
 const COMPATIBILITY_BLOCKED = 0x25;
 const SOURCE_REFUSED = 0x26;
-
-/** Vectors of the host that came for nobody, from now on. */
-function unexpectedOf(lab: Pick<IdxdLab, 'rows'>): () => readonly unknown[] {
-  const vectors = (): readonly unknown[] =>
-    lab.rows('linux.interrupt.not-expected').map((r) => r.values['vector']);
-  const before = vectors().length;
-  return () => vectors().slice(before);
-}
 
 /** An IMS entry with this PASID: its handle, and how often its handler ran. */
 function imsEntry(lab: IdxdLab, pasid: number) {

@@ -1,11 +1,11 @@
 /** 8.4: a function that says of its addresses that the unit has translated them. VT-d 5.10 section 4.2.3. */
 import { defined, invariant } from '../../../src-main/bits/invariant.ts';
 import { parseBdf } from '../../../src-main/linux/pci/pci-scan.ts';
-import { ADDRESS_TYPE, COMPLETION, type DeviceConfig } from '../../../src-main/sim/index.ts';
+import { ADDRESS_TYPE, COMPLETION } from '../../../src-main/sim/index.ts';
 import { dsaDevice } from '../linux-idxd.ts';
 import { SIOV_CAPABILITIES } from '../linux-machine.ts';
 import { bootSva, openApp } from '../linux-sva.ts';
-import { assignFunction, ownerOf } from './assigned-functions.ts';
+import { assignFunction, networkCard, ownerOf } from './assigned-functions.ts';
 import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
 import { faultsOf } from './faults.ts';
 import { mount } from './mount.ts';
@@ -14,18 +14,9 @@ import { rawRequest } from './raw-requests.ts';
 import { FREE } from './toll.ts';
 
 const EVIL = '6b:00.0';
-/** Of nobody's denylist. */
-const PLUGGED_IN: DeviceConfig = {
-  kind: 'plain',
-  name: 'evil',
-  bdf: EVIL,
+const PLUGGED_IN = {
+  ...networkCard(EVIL, { capabilities: SIOV_CAPABILITIES }),
   isExternal: true,
-  options: {
-    vendorId: 0x8086,
-    deviceId: 0x1111,
-    classCode: 0x020000,
-    capabilities: SIOV_CAPABILITIES,
-  },
 };
 const BYTES = 8;
 /** SCT.5: DTE=0 */
