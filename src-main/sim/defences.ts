@@ -39,6 +39,11 @@ export const DEFENCES = {
     attack: 'another VM’s portal by offset',
     without: 'The unlimited portal of a shared queue can be mapped.',
   },
+  'portal-granularity': {
+    title: 'Pages that several ADIs share are trapped',
+    attack: 'two ADIs in one page',
+    without: 'The registers of the neighbour are mapped along, and its queue works on command.',
+  },
   'mm-check': {
     title: 'A queue’s file works for the process that opened it',
     attack: 'a queue’s file passed to another process',

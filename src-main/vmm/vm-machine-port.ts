@@ -142,7 +142,9 @@ export class VmMachinePort implements HardwarePort {
     const vcpu = this.#run(0);
     const walk = this.#walk(vcpu, address, 'write');
     if (walk.kind === 'mapped') {
-      this.#hw.mmioWrite(walk.address, bytes, value);
+      this.#submit(() => {
+        this.#hw.mmioWrite(walk.address, bytes, value);
+      });
       return;
     }
     this.#trap(vcpu, address, trapExit(walk), (reason) => {

@@ -64,7 +64,20 @@ const Dsa = v.strictObject({
   sriov: v.optional(DsaSriov),
 });
 
+const Qat = v.strictObject({
+  ringPairs: v.optional(Count),
+  imsEntries: v.optional(Count),
+  atcEntries: v.optional(Count),
+  maxTransfer: v.optional(Bytes),
+  bankBytes: v.optional(Bytes),
+});
+
 /** Models whose settings are not known here take any. */
 const AnySettings = v.record(v.string(), v.unknown());
 
-export const deviceOptionsSchema = { plain: Plain, dsa: Dsa, qat: AnySettings, nic: AnySettings };
+export const deviceOptionsSchema = {
+  plain: Plain,
+  dsa: Dsa,
+  qat: Qat,
+  nic: AnySettings,
+};

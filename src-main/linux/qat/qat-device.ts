@@ -1,10 +1,8 @@
 /**
- * One crypto and compression accelerator as its host driver holds it: ring pairs, each an ADI in a bank of two pages, and the
+ * One crypto and compression accelerator as its host driver holds it: ring pairs, each an ADI in a bank of registers, and the
  * services that they are for. Registers as Linux drivers/crypto/intel/qat has them.
  */
 import {
-  BANK_BYTES,
-  BANK_PAGE_BYTES,
   BANKS_OFFSET,
   IMS_OFFSET,
   RING_PAIR_PASID,
@@ -18,14 +16,15 @@ import { EBUSY, EINVAL } from '../errno.ts';
 import type { ImsDomain } from '../irq/ims.ts';
 import { DeviceRegisters } from '../pci/device-registers.ts';
 import type { PciDev } from '../pci/pci-dev.ts';
+import { hasPagesOfItsOwn, probeBankBytes } from './bank-layout.ts';
 import { DEFAULT_SERVICES, parseServices, serviceOf, type QatService } from './services.ts';
 
 export class QatRingPair {
   readonly index: number;
   readonly name: string;
-  /** First page of its bank: what a request touches. Physical address. */
-  readonly fastPage: number;
-  /** Second page: configuration. */
+  /** First half of its bank: what a request touches. Physical address. */
+  readonly fast: number;
+  /** Second half: configuration. */
   readonly config: DeviceRegisters;
   /** UUID of the virtual device that has it. */
   owner: string | null = null;
@@ -33,13 +32,18 @@ export class QatRingPair {
   readonly #core: Core;
   readonly #device: QatDevice;
 
-  constructor(core: Core, device: QatDevice, index: number, bank: number) {
+  constructor(core: Core, device: QatDevice, index: number) {
     this.#core = core;
     this.#device = device;
     this.index = index;
     this.name = `rp${index}`;
-    this.fastPage = bank;
-    this.config = new DeviceRegisters(core, bank + BANK_PAGE_BYTES);
+    this.fast = device.registers.base + BANKS_OFFSET + index * device.bankBytes;
+    this.config = new DeviceRegisters(core, this.fast + device.bankBytes / 2);
+  }
+
+  /** Whether the page with its fast registers holds nothing of anybody else. */
+  get isPageItsOwn(): boolean {
+    return hasPagesOfItsOwn(this.#device.bankBytes);
   }
 
   get service(): QatService {
@@ -88,6 +92,8 @@ export class QatDevice {
   readonly dev: PciDev;
   readonly name: string;
   readonly registers: DeviceRegisters;
+  /** From one bank to the next. */
+  readonly bankBytes: number;
   readonly pairs: readonly QatRingPair[];
   readonly imsTable = IMS_OFFSET;
   readonly imsEntries: number;
@@ -100,9 +106,10 @@ export class QatDevice {
     this.name = `qat-${dev.name}`;
     this.registers = new DeviceRegisters(core, bar);
     this.imsEntries = this.#countImsEntries();
+    this.bankBytes = probeBankBytes(this.registers);
     this.pairs = Array.from(
       { length: ringPairs },
-      (_, index) => new QatRingPair(core, this, index, bar + BANKS_OFFSET + index * BANK_BYTES),
+      (_, index) => new QatRingPair(core, this, index),
     );
   }
 

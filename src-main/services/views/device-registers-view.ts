@@ -10,13 +10,7 @@ import {
   QUEUE_CONTEXT,
   QUEUE_CONTEXT_BYTES,
 } from '../../spec/nic/registers.ts';
-import {
-  BANK_BYTES,
-  BANK_PAGE_BYTES,
-  BANKS_OFFSET,
-  QAT_CONFIG,
-  QAT_FAST,
-} from '../../spec/qat/registers.ts';
+import { BANKS_OFFSET, QAT_CONFIG, QAT_FAST } from '../../spec/qat/registers.ts';
 import {
   DsaDevice,
   NIC_BAR,
@@ -136,7 +130,9 @@ function nicGroups(device: NicDevice): readonly Group[] {
 
 function qatGroups(device: QatDevice): readonly Group[] {
   return device.pairs.filter(isPairInUse).flatMap(({ index }): readonly Group[] => {
-    const base = BANKS_OFFSET + index * BANK_BYTES;
+    const { bankBytes } = device.settings;
+    const base = BANKS_OFFSET + index * bankBytes;
+    const config = base + bankBytes / 2;
     return [
       {
         id: `${device.name}-fast-${index}`,
@@ -148,9 +144,9 @@ function qatGroups(device: QatDevice): readonly Group[] {
       {
         id: `${device.name}-config-${index}`,
         title: `Configuration of ring pair ${index}: the host’s`,
-        base: base + BANK_PAGE_BYTES,
+        base: config,
         registers: QAT_CONFIG.registers,
-        wordsOf: mmioWords(device, 0, base + BANK_PAGE_BYTES),
+        wordsOf: mmioWords(device, 0, config),
       },
     ];
   });

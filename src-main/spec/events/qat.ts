@@ -12,6 +12,14 @@ const service: FieldDeclaration = [
   'Service',
 ];
 
+export const QAT_DOORBELL_RUNG = defineEvent('qat.doorbell.rung', {
+  title: 'Doorbell written',
+  meaning: 'Somebody moved the tail of the request ring: requests before it belong to the device.',
+  source: QAT,
+  fields: { pair, tail: ['hex', 'Tail'], head: ['hex', 'Head'] },
+  template: 'Ring pair {pair}: request tail {tail}, head {head}',
+});
+
 export const QAT_REQUEST_FETCHED = defineEvent('qat.request.fetched', {
   title: 'Request fetched',
   meaning: 'The arbiter chose the ring pair and the device read 128 bytes at its head.',

@@ -17,6 +17,11 @@ export const BANK_BYTES = 0x2000;
 export const BANK_PAGE_BYTES = 0x1000;
 /** Bytes of each page that hold registers. */
 export const BANK_REGISTER_BYTES = 0x200;
+/**
+ * Banks of a device that breaks the rule of Scalable IOV section 3.1, as a choice of this model: each half of a bank holds the
+ * registers of a page, so that pages hold both halves, and several banks. No bank is smaller than its registers.
+ */
+export const SMALLEST_BANK_BYTES = 2 * BANK_REGISTER_BYTES;
 /** Banks start here in the BAR of the physical function. */
 export const BANKS_OFFSET = 0x10_0000;
 /** Interrupt message storage starts here; this model's choice. */

@@ -1,6 +1,7 @@
 /**
  * A virtual QAT device: one ring pair of a real one. The first page of its bank is lent to the guest and so are its doorbells;
- * the second page, where rings are placed, is trapped. Linux drivers/crypto/intel/qat; QATlib.
+ * the second page, where rings are placed, is trapped. Linux drivers/crypto/intel/qat; QATlib. Where ring pairs of the real
+ * device share pages nothing can be lent: every access of the guest traps (Scalable IOV section 3.1).
  *
  * The guest can start its rings by the page that it has, without the host's knowledge. So the host writes the PASID when the
  * address space is attached, and takes the page away before the PASID goes.
@@ -20,6 +21,7 @@ import type { Ioasids } from '../../iommu/ioasid.ts';
 import type { IrqBypass } from '../../irq/irq-bypass.ts';
 import type { Irqs } from '../../irq/irq.ts';
 import type { MdevDevice } from '../../mdev/mdev-device.ts';
+import { PAGE_BYTES } from '../../mm/page-allocator.ts';
 import { MappedPages } from '../../vdcm/mapped-pages.ts';
 import { RegisterTables, type RegisterTable } from '../../vdcm/register-tables.ts';
 import { VdevInterrupts } from '../../vdcm/vdev-interrupts.ts';
@@ -107,7 +109,8 @@ export class QatVdev extends VirtualDevice {
       isMasked: (entry) => this.msix.isMasked(entry),
       onInstalled: (entry) => this.msix.unmask(entry),
     });
-    this.#page = new MappedPages((offset) => (offset === 0 ? pair.fastPage : undefined));
+    const page = pair.fast - (pair.fast % PAGE_BYTES);
+    this.#page = new MappedPages((offset) => (offset === 0 && this.#isPageLent ? page : undefined));
     this.regions = this.#makeRegions();
     pair.owner = mdev.uuid;
     pair.publish();
@@ -203,6 +206,11 @@ export class QatVdev extends VirtualDevice {
     }
   }
 
+  /** What lies in the same page would be lent with it. */
+  get #isPageLent(): boolean {
+    return this.pair.isPageItsOwn || !this.core.defends('portal-granularity');
+  }
+
   #forget(): void {
     this.#written.fill(0);
     this.#interruptSource = 0;
@@ -212,8 +220,13 @@ export class QatVdev extends VirtualDevice {
   #makeRegions(): ReadonlyMap<number, VdevRegion> {
     const rings = {
       size: VQAT.bar0Bytes,
-      flags: RW | F.VFIO_REGION_INFO_FLAG_MMAP,
-      mmapAreas: [{ offset: 0, size: BANK_PAGE_BYTES }],
+      flags: RW,
+      ...(this.#isPageLent
+        ? {
+            flags: RW | F.VFIO_REGION_INFO_FLAG_MMAP,
+            mmapAreas: [{ offset: 0, size: BANK_PAGE_BYTES }],
+          }
+        : {}),
     };
     return new Map<number, VdevRegion>([
       [
@@ -248,13 +261,13 @@ export class QatVdev extends VirtualDevice {
   /** The bank. Its second page without what is the host's; a reset is the host's to carry out and to wait for. */
   #ringTables(): readonly RegisterTable[] {
     const { hw } = this.core;
-    const { fastPage, config } = this.pair;
+    const { fast, config } = this.pair;
     return [
       {
         at: 0,
         bytes: BANK_REGISTER_BYTES,
-        read: (word) => Number(hw.mmioRead(fastPage + word * 4, 4)),
-        write: (word, value) => hw.mmioWrite(fastPage + word * 4, 4, BigInt(value)),
+        read: (word) => Number(hw.mmioRead(fast + word * 4, 4)),
+        write: (word, value) => hw.mmioWrite(fast + word * 4, 4, BigInt(value)),
       },
       {
         at: BANK_PAGE_BYTES,

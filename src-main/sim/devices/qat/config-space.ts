@@ -10,7 +10,7 @@ import { configSpace } from '../../../spec/pcie/config-space.ts';
 import { ExpressCapability } from '../../../spec/pcie/express.ts';
 import { MsiXCapability } from '../../../spec/pcie/msi-x.ts';
 import { PasidCapability } from '../../../spec/pcie/pasid.ts';
-import { BANK_BYTES, BANKS_OFFSET, IMS_OFFSET } from '../../../spec/qat/registers.ts';
+import { BANKS_OFFSET, IMS_OFFSET } from '../../../spec/qat/registers.ts';
 import { SiovDvsec } from '../../../spec/siov/dvsec.ts';
 import type { QatSettings } from './config.ts';
 
@@ -26,8 +26,8 @@ export const QAT_PLACES = {
   banks: BANKS_OFFSET,
 } as const;
 
-export function qatBarBytes({ ringPairs }: QatSettings): number {
-  return 2 ** Math.ceil(Math.log2(BANKS_OFFSET + ringPairs * BANK_BYTES));
+export function qatBarBytes({ ringPairs, bankBytes }: QatSettings): number {
+  return 2 ** Math.ceil(Math.log2(BANKS_OFFSET + ringPairs * bankBytes));
 }
 
 export function qatConfigSpace(settings: QatSettings, functionNumber: number): RegisterBlock {

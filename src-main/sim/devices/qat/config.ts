@@ -1,3 +1,5 @@
+import { BANK_BYTES, SMALLEST_BANK_BYTES } from '../../../spec/qat/registers.ts';
+
 /** Settings of one QAT-class function. Defaults follow 4xxx parts: 64 ring pairs, one vector each and one for errors. */
 
 export interface QatConfig {
@@ -6,6 +8,11 @@ export interface QatConfig {
   readonly atcEntries?: number;
   /** Longest input of one request in bytes. */
   readonly maxTransfer?: number;
+  /**
+   * Bytes from one bank to the next. 8 KiB on parts: each half has a page to itself. With less, ring pairs share pages, and
+   * none of them can be lent to a guest.
+   */
+  readonly bankBytes?: number;
 }
 
 export interface QatSettings {
@@ -14,6 +21,7 @@ export interface QatSettings {
   readonly imsEntries: number;
   readonly atcEntries: number;
   readonly maxTransfer: number;
+  readonly bankBytes: number;
 }
 
 export interface QatConfigIssue {
@@ -29,6 +37,7 @@ export function qatSettings(config: QatConfig): QatSettings {
     imsEntries: config.imsEntries ?? 256,
     atcEntries: config.atcEntries ?? 256,
     maxTransfer: config.maxTransfer ?? 2 ** 20,
+    bankBytes: config.bankBytes ?? BANK_BYTES,
   };
 }
 
@@ -39,8 +48,10 @@ export function qatConfigIssues(settings: QatSettings): readonly QatConfigIssue[
       ? []
       : [{ path, message: `Expected a whole number from ${low} to ${high}, found ${value}` }];
   };
-  const { atcEntries } = settings;
-  const isPower = atcEntries >= 4 && Number.isInteger(Math.log2(atcEntries));
+  const { atcEntries, bankBytes } = settings;
+  const isPower = atcEntries >= 4 && isPowerOfTwo(atcEntries);
+  const isBank =
+    bankBytes >= SMALLEST_BANK_BYTES && bankBytes <= BANK_BYTES && isPowerOfTwo(bankBytes);
   return [
     ...check('ringPairs', 1, 1024),
     ...check('imsEntries', 0, 32_768),
@@ -48,5 +59,17 @@ export function qatConfigIssues(settings: QatSettings): readonly QatConfigIssue[
     ...(isPower
       ? []
       : [{ path: 'atcEntries', message: `Expected a power of two from 4, found ${atcEntries}` }]),
+    ...(isBank
+      ? []
+      : [
+          {
+            path: 'bankBytes',
+            message: `Expected a power of two from ${SMALLEST_BANK_BYTES} to ${BANK_BYTES}, found ${bankBytes}`,
+          },
+        ]),
   ];
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value));
 }

@@ -7,8 +7,8 @@
  */
 import { invariant } from '../../../bits/invariant.ts';
 import { MMIO_REFUSED } from '../../../spec/events/pcie.ts';
-import { QAT_PAIR_RESET } from '../../../spec/events/qat.ts';
-import { BANK_BYTES, BANK_PAGE_BYTES, BANK_REGISTER_BYTES } from '../../../spec/qat/registers.ts';
+import { QAT_DOORBELL_RUNG, QAT_PAIR_RESET } from '../../../spec/events/qat.ts';
+import { BANK_REGISTER_BYTES } from '../../../spec/qat/registers.ts';
 import type { EventQueue, EventTarget } from '../../core/event-queue.ts';
 import type { RegisterWrite } from '../../core/register-file.ts';
 import type { Trace } from '../../core/trace.ts';
@@ -123,8 +123,8 @@ export class QatDevice extends EndpointFunction<QatState> implements EventTarget
     if (isIn(offset, QAT_PLACES.ims, imsFace.bytes)) {
       return imsFace.read(offset - QAT_PLACES.ims, bytes);
     }
-    const file = this.#bankPage(offset);
-    return file === undefined ? 0n : file.read(offset % BANK_PAGE_BYTES, bytes);
+    const file = this.#bankHalf(offset);
+    return file === undefined ? 0n : file.read(offset % this.#halfBytes, bytes);
   }
 
   mmioWrite(bar: number, offset: number, bytes: 1 | 2 | 4 | 8, value: bigint): void {
@@ -138,7 +138,7 @@ export class QatDevice extends EndpointFunction<QatState> implements EventTarget
     } else if (isIn(offset, QAT_PLACES.ims, imsFace.bytes)) {
       imsFace.write(offset - QAT_PLACES.ims, bytes, value);
     } else {
-      this.#bankPage(offset)?.write(offset % BANK_PAGE_BYTES, bytes, value);
+      this.#bankHalf(offset)?.write(offset % this.#halfBytes, bytes, value);
     }
   }
 
@@ -183,17 +183,31 @@ export class QatDevice extends EndpointFunction<QatState> implements EventTarget
     this.#isServing = state.isServing;
   }
 
-  /** The register file of a bank's page, undefined between the registers. */
-  #bankPage(offset: number): RingPair['fast'] | undefined {
+  get #halfBytes(): number {
+    return this.settings.bankBytes / 2;
+  }
+
+  /** The register file of half a bank, undefined between the registers. */
+  #bankHalf(offset: number): RingPair['fast'] | undefined {
+    const { bankBytes } = this.settings;
     const inside = offset - QAT_PLACES.banks;
-    const pair = this.#pairs[Math.floor(inside / BANK_BYTES)];
-    if (inside < 0 || inside % BANK_PAGE_BYTES >= BANK_REGISTER_BYTES) {
+    const pair = this.#pairs[Math.floor(inside / bankBytes)];
+    if (inside < 0 || inside % this.#halfBytes >= BANK_REGISTER_BYTES) {
       return undefined;
     }
-    return inside % BANK_BYTES < BANK_PAGE_BYTES ? pair?.fast : pair?.config;
+    return inside % bankBytes < this.#halfBytes ? pair?.fast : pair?.config;
   }
 
   #onDidWrite(pair: RingPair, { register, written }: RegisterWrite): void {
+    if (register.name === 'REQUEST_TAIL') {
+      pair.doorbell = this.#trace.record(
+        QAT_DOORBELL_RUNG,
+        this.endpoint.source,
+        pair.index,
+        pair.requestTail,
+        pair.requestHead,
+      );
+    }
     if (register.name === 'RING_PAIR_RESET' && ((written[0] ?? 0) & 1) !== 0) {
       this.#resetPair(pair);
       return;
@@ -221,11 +235,14 @@ export class QatDevice extends EndpointFunction<QatState> implements EventTarget
       const pair = this.#pairs[(this.#next + i) % count] as RingPair;
       if (pair.isReady) {
         this.#next = (pair.index + 1) % count;
+        // Whoever rang for this pair, not whoever woke the arbiter.
+        const saved = this.#trace.enter(pair.doorbell);
         const busyNs = this.#executor.run(pair);
         if (pair.isHalted) {
           this.#interrupts.reportException(pair);
         }
         this.#interrupts.update(pair);
+        this.#trace.cause = saved;
         this.#wake(busyNs);
         return;
       }

@@ -6,6 +6,7 @@ import { BANK_REGISTER_BYTES, QAT_CONFIG, QAT_FAST } from '../../../spec/qat/reg
 import { REQUEST_BYTES, RESPONSE_BYTES } from '../../../spec/qat/messages.ts';
 import { RegisterFile, type RegisterWrite } from '../../core/register-file.ts';
 import type { Snapshotable } from '../../core/snapshot.ts';
+import { NO_CAUSE } from '../../core/trace.ts';
 
 export interface RingPairCounters {
   requests: number;
@@ -20,6 +21,7 @@ export interface RingPairState {
   readonly fast: Uint32Array;
   readonly config: Uint32Array;
   readonly isTimerSet: boolean;
+  readonly doorbell: number;
   readonly counters: RingPairCounters;
 }
 
@@ -56,6 +58,8 @@ export class RingPair implements Snapshotable<RingPairState> {
   readonly config: RegisterFile;
   /** The coalescing timer runs. */
   isTimerSet = false;
+  /** Record of the last doorbell: what the requests follow from. */
+  doorbell = NO_CAUSE;
   counters: RingPairCounters = { ...NO_COUNTS };
 
   constructor(index: number, onDidWrite: (pair: RingPair, write: RegisterWrite) => void) {
@@ -176,6 +180,7 @@ export class RingPair implements Snapshotable<RingPairState> {
       this.config.set('RING_PAIR_VECTOR', 'INDEX', this.index);
     }
     this.isTimerSet = false;
+    this.doorbell = NO_CAUSE;
     this.counters = { ...NO_COUNTS };
   }
 
@@ -184,6 +189,7 @@ export class RingPair implements Snapshotable<RingPairState> {
       fast: this.fast.snapshot(),
       config: this.config.snapshot(),
       isTimerSet: this.isTimerSet,
+      doorbell: this.doorbell,
       counters: { ...this.counters },
     };
   }
@@ -192,6 +198,7 @@ export class RingPair implements Snapshotable<RingPairState> {
     this.fast.restore(state.fast);
     this.config.restore(state.config);
     this.isTimerSet = state.isTimerSet;
+    this.doorbell = state.doorbell;
     this.counters = { ...state.counters };
   }
 

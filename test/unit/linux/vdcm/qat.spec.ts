@@ -177,7 +177,7 @@ describe.each(PROFILES)('virtual QAT devices, %s', (profile) => {
     ]);
     const sizes = [1, 2, 3, 4].map((i) => of.user.regionInfo(of.fd, i).values.size);
     expect(sizes).toEqual([0n, 0x2_0000n, 0n, 0x1000n]);
-    expect(of.user.process.mm.table.translate(of.page)).toBe(of.vdev.pair.fastPage);
+    expect(of.user.process.mm.table.translate(of.page)).toBe(of.vdev.pair.fast);
     expect(of.user.mmap(of.fd, 0x1000)).toBe(-EINVAL);
     expect(of.user.mmap(of.fd, 2 * 2 ** 40)).toBe(-EINVAL);
     expect(of.user.mmap(of.fd, 0, 4096, 2)).toBe(-EINVAL);
