@@ -84,6 +84,11 @@ export const DEFENCES = {
     attack: 'translated requests with invented addresses',
     without: 'Whatever is plugged in reaches all of memory with addresses that nobody translated.',
   },
+  'acs-translation-blocking': {
+    title: 'External ports block requests with translated addresses',
+    attack: 'translated requests with invented addresses',
+    without: 'They get as far as the remapping unit, which believes a function that has ATS.',
+  },
   'pasid-teardown-flush': {
     title: 'Caches forget a PASID whose entry is cleared',
     attack: 'a PASID used after its entry is gone',

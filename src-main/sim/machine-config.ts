@@ -60,12 +60,16 @@ export const DEFAULT_IOMMU_CACHES: IommuCacheConfig = {
 };
 
 export interface DeviceConfig {
-  readonly kind: 'dsa' | 'qat' | 'nic' | 'plain';
+  /** A device whose bus number a root port has as its secondary one is below it, any other is part of the root complex. */
+  readonly kind: 'dsa' | 'qat' | 'nic' | 'plain' | 'root-port';
   /** Instance name: `dsa0`. */
   readonly name: string;
   /** `6a:01.0` */
   readonly bdf: string;
-  /** In a slot that the firmware calls external-facing: people plug in what they like, so the kernel trusts nothing there. */
+  /**
+   * In a slot that the firmware calls external-facing, or the root port of one: people plug in what they like, so the kernel
+   * trusts nothing there.
+   */
   readonly isExternal?: boolean;
   /** Settings of the device model, checked by it. */
   readonly options?: Readonly<Record<string, unknown>>;

@@ -72,11 +72,17 @@ const Qat = v.strictObject({
   bankBytes: v.optional(Bytes),
 });
 
+const RootPort = v.strictObject({
+  secondaryBus: hexNumber(0xff),
+  hasAcs: v.optional(v.boolean()),
+});
+
 /** Models whose settings are not known here take any. */
 const AnySettings = v.record(v.string(), v.unknown());
 
 export const deviceOptionsSchema = {
   plain: Plain,
+  'root-port': RootPort,
   dsa: Dsa,
   qat: Qat,
   nic: AnySettings,

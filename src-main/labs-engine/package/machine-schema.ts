@@ -63,6 +63,11 @@ const Device = v.variant('kind', [
     options: deviceOptionsSchema.plain,
   }),
   v.strictObject({
+    kind: v.literal('root-port'),
+    ...deviceEntries,
+    options: deviceOptionsSchema['root-port'],
+  }),
+  v.strictObject({
     kind: v.literal('dsa'),
     ...deviceEntries,
     options: v.optional(deviceOptionsSchema.dsa),
@@ -142,6 +147,14 @@ export const MachineSchema = v.pipe(
     v.check(
       ({ devices }) => isUnique(devices.map((d) => parseBdf(d.bdf))),
       'Expected each bus:device.function once',
+    ),
+    ['devices'],
+  ),
+  v.forward(
+    v.check(
+      ({ devices }) =>
+        isUnique(devices.flatMap((d) => (d.kind === 'root-port' ? [d.options.secondaryBus] : []))),
+      'Expected one root port above each bus',
     ),
     ['devices'],
   ),

@@ -17,7 +17,7 @@ import {
 } from '../../spec/events/linux.ts';
 import { INTERRUPT_RANGE } from '../../spec/vtd/interrupt-message.ts';
 import type { PageAllocator } from '../mm/page-allocator.ts';
-import { enableAcs, isIsolatedFunction } from '../pci/acs.ts';
+import { enableAcs, isIsolatedFunction, isIsolatingPort } from '../pci/acs.ts';
 import { isPciDev, type PciDev } from '../pci/pci-dev.ts';
 import type { Pci } from '../pci/pci.ts';
 import { DmaOwnership } from './dma-owner.ts';
@@ -527,9 +527,21 @@ export class Iommu {
     }
   }
 
-  /** Functions of one device without ACS between them share a group. */
+  /**
+   * Functions of one device without ACS between them share a group, and a device shares that of a port above it that lets it
+   * reach others (pci_device_group).
+   */
   #groupFor(dev: PciDev): IommuGroup {
     const { config } = this.#parts.pci;
+    const { bridge } = dev;
+    const above = bridge === undefined ? undefined : this.#groups.get(bridge);
+    if (
+      bridge !== undefined &&
+      above !== undefined &&
+      !isIsolatingPort(this.#core, config, bridge)
+    ) {
+      return above;
+    }
     if (!isIsolatedFunction(this.#core, config, dev)) {
       const sibling = this.#parts.pci.devices.find(
         (d) =>

@@ -31,6 +31,10 @@ export class PciDev extends Device {
   /** Class code, 24 bits. */
   readonly class: number;
   readonly isMultifunction: boolean;
+  /** Bus below a bridge. */
+  readonly secondaryBus: number | undefined;
+  /** Bridge above; undefined on a root bus. */
+  readonly bridge: PciDev | undefined;
   /** Physical function of a virtual function. */
   readonly physfn: PciDev | undefined;
   resources: readonly PciResource[] = [];
@@ -39,6 +43,8 @@ export class PciDev extends Device {
   is_busmaster = false;
   /** External port: ATS is never enabled. */
   untrusted = false;
+  /** A port that people can plug something in below. */
+  external_facing = false;
   readonly pasid: PciFeatureState = { isEnabled: false, value: 0 };
   readonly pri: PciFeatureState = { isEnabled: false, value: 0 };
   readonly ats: PciFeatureState = { isEnabled: false, value: 0 };
@@ -53,7 +59,9 @@ export class PciDev extends Device {
     readonly device: number;
     readonly class: number;
     readonly isMultifunction: boolean;
+    readonly secondaryBus?: number;
     readonly physfn?: PciDev;
+    readonly bridge?: PciDev;
   }) {
     const name = pciName(options.rid);
     const bus = (options.rid >>> 8).toString(16).padStart(2, '0');
@@ -61,7 +69,7 @@ export class PciDev extends Device {
       core: options.core,
       sysfs: options.sysfs,
       name,
-      path: `devices/pci0000:${bus}/${name}`,
+      path: `${options.bridge?.path ?? `devices/pci0000:${bus}`}/${name}`,
       bus: 'pci',
     });
     this.rid = options.rid;
@@ -69,7 +77,13 @@ export class PciDev extends Device {
     this.device = options.device;
     this.class = options.class;
     this.isMultifunction = options.isMultifunction;
+    this.secondaryBus = options.secondaryBus;
+    this.bridge = options.bridge;
     this.physfn = options.physfn;
+  }
+
+  get isBridge(): boolean {
+    return this.secondaryBus !== undefined;
   }
 
   get devfn(): number {

@@ -14,10 +14,13 @@ export interface FoundFunction {
   readonly device: number;
   readonly class: number;
   readonly isMultifunction: boolean;
+  /** Bus below a bridge. */
+  readonly secondaryBus?: number;
 }
 
 const NO_DEVICE = 0xffff;
 const BAR_COUNT = 6;
+const BRIDGE_BAR_COUNT = 2;
 const MEMORY_MASK = 0xffff_fff0;
 const TWO_32 = 2 ** 32;
 const SLOTS = 32;
@@ -31,12 +34,17 @@ export function parseBdf(text: string): number {
   return (parseInt(bus, 16) << 8) | (parseInt(slot, 16) << 3) | Number(fn);
 }
 
+/** Buses with a host bridge: all but those below ports. */
 export function rootBuses(core: Core): readonly number[] {
-  const buses = core.hw.config.devices.map((d) => parseBdf(d.bdf) >>> 8);
+  const { devices } = core.hw.config;
+  const below = new Set(
+    devices.flatMap((d) => (d.kind === 'root-port' ? [d.options?.['secondaryBus']] : [])),
+  );
+  const buses = devices.map((d) => parseBdf(d.bdf) >>> 8).filter((bus) => !below.has(bus));
   return [...new Set([0, ...buses])].sort((a, b) => a - b);
 }
 
-/** What firmware says of the slot (set_pcie_untrusted, from the `ExternalFacingPort` property). */
+/** What firmware says of the slot, or of the port above it (the `ExternalFacingPort` property). */
 export function isExternal(core: Core, rid: number): boolean {
   return core.hw.config.devices.some((d) => d.isExternal === true && parseBdf(d.bdf) === rid);
 }
@@ -46,13 +54,15 @@ export function scanFunction(config: PciConfig, rid: number): FoundFunction | un
   if (vendor === NO_DEVICE || vendor === 0) {
     return undefined;
   }
+  const header = config.read({ rid }, PCI_REGS.PCI_HEADER_TYPE, 1);
+  const isBridge = (header & PCI_REGS.PCI_HEADER_TYPE_MASK) === PCI_REGS.PCI_HEADER_TYPE_BRIDGE;
   return {
     rid,
     vendor,
     device: config.read({ rid }, PCI_REGS.PCI_DEVICE_ID, 2),
     class: config.read({ rid }, PCI_REGS.PCI_CLASS_REVISION, 4) >>> 8,
-    isMultifunction:
-      (config.read({ rid }, PCI_REGS.PCI_HEADER_TYPE, 1) & PCI_REGS.PCI_HEADER_TYPE_MFD) !== 0,
+    isMultifunction: (header & PCI_REGS.PCI_HEADER_TYPE_MFD) !== 0,
+    ...(isBridge ? { secondaryBus: config.read({ rid }, PCI_REGS.PCI_SECONDARY_BUS, 1) } : {}),
   };
 }
 
@@ -77,12 +87,16 @@ export function scanBus(config: PciConfig, bus: number): readonly FoundFunction[
 }
 
 /** BARs as firmware placed them. Sizes come from writing all ones with memory decoding off. */
-export function readBars(config: PciConfig, rid: number): readonly PciResource[] {
+export function readBars(
+  config: PciConfig,
+  { rid, secondaryBus }: Pick<FoundFunction, 'rid' | 'secondaryBus'>,
+): readonly PciResource[] {
   const dev = { rid };
   const command = config.read(dev, PCI_REGS.PCI_COMMAND, 2);
   config.write(dev, PCI_REGS.PCI_COMMAND, 2, command & ~PCI_REGS.PCI_COMMAND_MEMORY);
   const resources: PciResource[] = [];
-  for (let bar = 0; bar < BAR_COUNT; bar++) {
+  const count = secondaryBus === undefined ? BAR_COUNT : BRIDGE_BAR_COUNT;
+  for (let bar = 0; bar < count; bar++) {
     const at = PCI_REGS.PCI_BASE_ADDRESS_0 + bar * 4;
     const low = config.read(dev, at, 4);
     const is64Bit = (low & 0x6) === PCI_REGS.PCI_BASE_ADDRESS_MEM_TYPE_64;

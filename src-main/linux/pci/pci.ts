@@ -119,9 +119,15 @@ export class Pci {
 
   /** Enumerates every root bus. */
   scan(): void {
-    for (const bus of rootBuses(this.#core)) {
-      for (const found of scanBus(this.config, bus)) {
-        this.add(found);
+    rootBuses(this.#core).forEach((bus) => this.#scanBus(bus));
+  }
+
+  /** Bridges first, then what is below them. */
+  #scanBus(bus: number): void {
+    for (const found of scanBus(this.config, bus)) {
+      this.add(found);
+      if (found.secondaryBus !== undefined) {
+        this.#scanBus(found.secondaryBus);
       }
     }
   }
@@ -132,14 +138,22 @@ export class Pci {
 
   /** Adds one function; drivers that know it are bound. */
   add(found: FoundFunction, physfn?: PciDev, resources?: readonly PciResource[]): PciDev {
+    const bridge = this.devices.find((d) => d.secondaryBus === found.rid >>> 8);
     const dev = new PciDev({
       core: this.#core,
       sysfs: this.#sysfs,
       ...found,
       ...(physfn === undefined ? {} : { physfn }),
+      ...(bridge === undefined ? {} : { bridge }),
     });
-    dev.resources = resources ?? readBars(this.config, found.rid);
-    dev.untrusted = isExternal(this.#core, found.rid);
+    dev.resources = resources ?? readBars(this.config, found);
+    const isFacingOut = isExternal(this.#core, found.rid);
+    // Whatever is below such a port or an untrusted one is untrusted (set_pcie_untrusted).
+    dev.external_facing = dev.isBridge && isFacingOut;
+    dev.untrusted =
+      (!dev.isBridge && isFacingOut) ||
+      bridge?.external_facing === true ||
+      bridge?.untrusted === true;
     this.#devices.set(dev.rid, dev);
     dev.add();
     this.#addAttributes(dev);

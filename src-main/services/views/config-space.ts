@@ -6,7 +6,8 @@ import { toHex } from '../../bits/hex.ts';
 import type { Register } from '../../bits/register-block.ts';
 import type { KeyValueSection, TreeNode, TreeSection } from '../../protocol/views.ts';
 import { declaredCapabilities, type Capability } from '../../spec/pcie/capability.ts';
-import { COMMAND, STATUS } from '../../spec/pcie/config-header.ts';
+import { PRIMARY_BUS, SECONDARY_BUS } from '../../spec/pcie/bridge-header.ts';
+import { COMMAND, HEADER_TYPE, STATUS } from '../../spec/pcie/config-header.ts';
 import { registerSection } from './sections.ts';
 
 export type ReadConfig = (offset: number, bytes: 1 | 2 | 4) => number;
@@ -146,7 +147,7 @@ export function headerSection(
   barRows: KeyValueSection['rows'],
 ): KeyValueSection {
   const hex4 = (value: number): string => value.toString(16).padStart(4, '0');
-  const subsystem = `${hex4(read(0x2c, 2))}:${hex4(read(0x2e, 2))}`;
+  const isPort = HEADER_TYPE.decode(Uint32Array.of(read(HEADER_TYPE.offset, 1))).LAYOUT === 1;
   return {
     kind: 'keyvalue',
     id,
@@ -158,7 +159,17 @@ export function headerSection(
         value: toHex(read(8, 4) >>> 8, 6),
         help: 'Base class, sub-class, programming interface',
       },
-      { key: 'Subsystem', value: subsystem, help: 'Identifiers of the maker of the board' },
+      isPort
+        ? {
+            key: 'Buses',
+            value: `${toHex(read(PRIMARY_BUS.offset, 1))}, ${toHex(read(SECONDARY_BUS.offset, 1))}`,
+            help: 'The one it is on, and the one below it',
+          }
+        : {
+            key: 'Subsystem',
+            value: `${hex4(read(0x2c, 2))}:${hex4(read(0x2e, 2))}`,
+            help: 'Identifiers of the maker of the board',
+          },
       {
         key: 'Control',
         value: flags(COMMAND.decode(Uint32Array.of(read(4, 2))), COMMAND_FLAGS),

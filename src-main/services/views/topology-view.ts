@@ -213,7 +213,7 @@ export function topologyView({ machine }: ViewContext): ViewModel {
   for (const [rid, device] of machine.fabric.functions()) {
     deviceNodes(rid, device, drawing, {
       hasContext: contexts.some((c) => c.rid === rid),
-      parent: parents.get(rid),
+      parent: parents.get(rid) ?? machine.fabric.portAbove(rid),
     });
   }
   platform(machine, drawing);

@@ -1,4 +1,5 @@
 /** Which device models exist, by the `kind` of a device in the machine's configuration. */
+import { busOf, parseBdf } from '../../spec/pcie/requester-id.ts';
 import type { EventQueue } from '../core/event-queue.ts';
 import type { Trace } from '../core/trace.ts';
 import type { DeviceConfig } from '../machine-config.ts';
@@ -11,6 +12,8 @@ import { qatConfigIssues, qatSettings, type QatConfig } from './qat/config.ts';
 import type { CryptoPort } from './qat/crypto-port.ts';
 import { QatDevice } from './qat/qat-device.ts';
 import { PlainFunction, type PlainFunctionConfig } from './plain/plain-function.ts';
+import { rootPortConfigIssues, rootPortSettings, type RootPortConfig } from './root-port/config.ts';
+import { RootPort } from './root-port/root-port.ts';
 
 export interface DeviceContext {
   readonly port: UpstreamPort;
@@ -33,6 +36,8 @@ const FACTORIES: Readonly<Partial<Record<DeviceConfig['kind'], DeviceFactory>>> 
     new QatDevice({ name, config: (options ?? {}) as QatConfig, ...context }) as PcieFunction,
   plain: ({ name, options }, { port, trace }) =>
     new PlainFunction(name, options as unknown as PlainFunctionConfig, port, trace) as PcieFunction,
+  'root-port': ({ name, options }, { port, trace }) =>
+    new RootPort(name, options as unknown as RootPortConfig, port.rid, trace) as PcieFunction,
 };
 
 export function createDevice(config: DeviceConfig, context: DeviceContext): PcieFunction {
@@ -50,7 +55,7 @@ export interface DeviceIssue {
 }
 
 /** What is wrong with a device's settings, for the user. Empty when they make a device. */
-export function deviceIssues({ kind, name, options }: DeviceConfig): readonly DeviceIssue[] {
+export function deviceIssues({ kind, name, bdf, options }: DeviceConfig): readonly DeviceIssue[] {
   switch (kind) {
     case 'dsa':
       return configIssues(settingsOf((options ?? {}) as DsaConfig));
@@ -58,6 +63,11 @@ export function deviceIssues({ kind, name, options }: DeviceConfig): readonly De
       return nicConfigIssues(nicSettings((options ?? {}) as NicConfig));
     case 'qat':
       return qatConfigIssues(qatSettings((options ?? {}) as QatConfig));
+    case 'root-port':
+      return rootPortConfigIssues(
+        rootPortSettings((options ?? {}) as unknown as RootPortConfig),
+        busOf(parseBdf(bdf) ?? 0),
+      );
     default:
       return FACTORIES[kind] === undefined
         ? [{ path: '', message: `Device ${name}: this version has no device model ${kind}` }]

@@ -2,18 +2,21 @@
  * The PCIe fabric of a machine: routes requests between functions, the remapping unit, memory and the CPUs. PCIe Base
  * section 2.2; requests of functions reach memory only through the unit.
  *
- * Each device has its own upstream port, and the root complex keeps devices from reaching each other. Functions of one
- * device may have a way between them (`peer-paths.ts`). The Requester ID is the fabric's, so that a function cannot forge it.
+ * Each device is a part of the root complex or alone below a root port, and the root complex keeps devices from reaching each
+ * other. Functions of one device may have a way between them (`peer-paths.ts`). The Requester ID is the fabric's, so that a
+ * function cannot forge it. A root port may block requests by their address type (section 6.12.1.1).
  *
- * Not modelled: link training, flow control, switches, ordering between traffic classes, malformed packets (a translation
+ * Not modelled: link training, flow control, windows of ports, switches, ordering between traffic classes, malformed packets (a translation
  * request asks for one page, so it cannot have a wrong length or byte enables; VT-d section 4.1).
  */
 import { numberOf } from '../../bits/u64.ts';
 import {
+  ACS_VIOLATED,
   MEMORY_WRITTEN_BY_DEVICE,
   PEER_ACCESS_DELIVERED,
   PEER_ACCESS_REFUSED,
 } from '../../spec/events/platform.ts';
+import { busOf } from '../../spec/pcie/requester-id.ts';
 import type { Trace } from '../core/trace.ts';
 import { ACCESS } from '../iommu/first-stage-walk.ts';
 import type { DeviceTlbPort } from '../iommu/ports.ts';
@@ -27,6 +30,7 @@ import { findPeer, hasPeers, type PeerTarget } from './peer-paths.ts';
 import {
   ADDRESS_TYPE,
   COMPLETION,
+  type AddressType,
   type CompletionStatus,
   type FunctionHost,
   type MemoryRequest,
@@ -43,6 +47,8 @@ const INTERRUPT_BYTES = 4;
 
 export class Fabric implements DeviceTlbPort, FunctionHost {
   readonly #functions = new Map<number, PcieFunction>();
+  /** Requester IDs of ports, by the bus below them. */
+  readonly #portsAbove = new Map<number, number>();
   readonly #memory: PhysicalMemory;
   readonly #trace: Trace;
   readonly #source: number;
@@ -74,14 +80,31 @@ export class Fabric implements DeviceTlbPort, FunctionHost {
 
   add(rid: number, device: PcieFunction): void {
     this.#functions.set(rid, device);
+    if (device.downstream !== undefined) {
+      this.#portsAbove.set(device.downstream.bus, rid);
+    }
     this.#hasPeers = hasPeers(this.#functions);
     this.#revision++;
   }
 
   remove(rid: number): void {
+    const bus = this.#functions.get(rid)?.downstream?.bus;
+    if (bus !== undefined) {
+      this.#portsAbove.delete(bus);
+    }
     this.#functions.delete(rid);
     this.#hasPeers = hasPeers(this.#functions);
     this.#revision++;
+  }
+
+  /** Some device is below a port. */
+  get hasPorts(): boolean {
+    return this.#portsAbove.size > 0;
+  }
+
+  /** Requester ID of the port above a function, undefined for parts of the root complex. */
+  portAbove(rid: number): number | undefined {
+    return this.#portsAbove.get(busOf(rid));
   }
 
   /** Some device has more than one function. */
@@ -232,7 +255,9 @@ class FabricPort implements UpstreamPort {
     r.isPrivileged = request.isPrivileged;
     r.isExecute = request.isExecute;
     r.isNoWrite = request.isNoWrite;
-    completion.status = this.#fabric.unit.translate(r);
+    completion.status = this.#isBlocked(r.addressType)
+      ? this.#violate(request.pasid, r.addressType, r.high, r.low, false)
+      : this.#fabric.unit.translate(r);
     if (completion.status === COMPLETION.success) {
       encodeCompletion(this.#fabric.unit.answer, this.#entry);
     } else {
@@ -260,7 +285,35 @@ class FabricPort implements UpstreamPort {
     r.isPrivileged = request.isPrivileged;
     r.isExecute = request.isExecute;
     r.isNoWrite = false;
+    if (this.#isBlocked(request.addressType)) {
+      const { pasid, addressType, high, low } = request;
+      return this.#violate(pasid, addressType, high, low, kind === ACCESS.write);
+    }
     return this.#fabric.unit.translate(r);
+  }
+
+  /** ACS Translation Blocking of the port above. */
+  #isBlocked(addressType: AddressType): boolean {
+    if (addressType === ADDRESS_TYPE.untranslated || !this.#fabric.hasPorts) {
+      return false;
+    }
+    const port = this.#fabric.portAbove(this.rid);
+    return port !== undefined && this.#fabric.find(port)?.downstream?.blocksTranslated === true;
+  }
+
+  /** PCIe Base section 6.12.5: a completion says Completer Abort, where there is one. */
+  #violate(
+    pasid: number,
+    addressType: AddressType,
+    high: number,
+    low: number,
+    isPosted: boolean,
+  ): CompletionStatus {
+    const port = this.#fabric.portAbove(this.rid) ?? 0;
+    this.#fabric.find(port)?.downstream?.noteViolation(isPosted);
+    const address = numberOf(high, low);
+    this.#trace.record(ACS_VIOLATED, this.#source, this.rid, port, pasid, addressType, address);
+    return COMPLETION.completerAbort;
   }
 
   /** The function of the same device that the request reaches without the root complex. */

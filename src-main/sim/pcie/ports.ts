@@ -151,11 +151,23 @@ export interface FunctionHost {
   barsMoved(): void;
 }
 
+/** The side of a port on which devices are. */
+export interface DownstreamPort {
+  /** Bus right below it. */
+  readonly bus: number;
+  /** ACS Translation Blocking is on. */
+  readonly blocksTranslated: boolean;
+  /** A request of a function below was an ACS violation; posted ones get no completion. */
+  noteViolation(isPosted: boolean): void;
+}
+
 /** A PCIe function as the fabric sees it. */
 export interface PcieFunction<S = unknown> extends Snapshotable<S> {
   readonly name: string;
   /** A virtual function: its physical function creates it, removes it and keeps its state. */
   readonly isVirtual?: boolean;
+  /** Present in ports. */
+  readonly downstream?: DownstreamPort;
   /** Address of a BAR that is not in the function's own configuration space, 0 when it answers nowhere. */
   barAddress?(bar: number): number;
   /** Size of each BAR in bytes, 0 for none; index 0 to 5. A 64-bit BAR takes two indexes, the second is 0. */

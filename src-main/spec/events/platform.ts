@@ -69,6 +69,23 @@ export const PEER_ACCESS_DELIVERED = defineEvent('pcie.peer-access.delivered', {
   mark: 'fault',
 });
 
+export const ACS_VIOLATED = defineEvent('pcie.acs.violated', {
+  level: 'guest-error',
+  title: 'ACS violation: translation blocking',
+  meaning:
+    'The port above the function blocks memory requests that do not say that their address is untranslated. The remapping unit never sees the request.',
+  source: pcie('6.12.1.1'),
+  fields: {
+    rid: ['rid', 'Requester'],
+    port: ['rid', 'Port'],
+    pasid: ['pasid', 'PASID'],
+    type: [{ names: { 1: 'translation request', 2: 'translated', 3: 'reserved' } }, 'Address type'],
+    address: ['u64', 'Address'],
+  },
+  template: '{port} blocked a request of {rid} at {address}: {type}',
+  mark: 'fault',
+});
+
 export const BUS_MASTER_DISABLED = defineEvent('pcie.request.dropped', {
   level: 'guest-error',
   title: 'Request without bus mastering',

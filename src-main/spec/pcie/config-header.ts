@@ -1,5 +1,6 @@
 /**
- * The first 64 bytes of a type 0 configuration space. PCIe Base, "Type 0 Configuration Space Header".
+ * The first 64 bytes of a configuration space. PCIe Base, "Type 0 Configuration Space Header"; what ports have instead of BARs
+ * is in `bridge-header.ts`.
  *
  * Not modelled: I/O space, INTx, expansion ROM, built-in self test. Their registers read as zero. All functions of the lab
  * use memory BARs and message signalled interrupts.
@@ -14,6 +15,7 @@ import {
 } from '../../bits/register-block.ts';
 import { rsvdP, rsvdZ } from '../reserved-fields.ts';
 import { pcie } from '../source.ts';
+import { bridgeRegisters, type BusNumbers } from './bridge-header.ts';
 
 const COMMON = pcie('Common Configuration Space');
 const TYPE_0 = pcie('Type 0 Configuration Space Header');
@@ -120,7 +122,7 @@ export const HEADER_TYPE = defineRegister('HEADER_TYPE', {
     LAYOUT: bits(6, 0, 'Header layout', {
       access: 'RO',
       values: { type0: 0, type1: 1 },
-      note: '0 for endpoints.',
+      note: '0 for endpoints, 1 for ports.',
     }),
     MFD: bit(7, 'Multi-Function Device', { access: 'RO', note: 'The device has more functions.' }),
   },
@@ -248,6 +250,8 @@ export interface HeaderSpec {
   readonly subsystemId?: number;
   readonly isMultiFunction?: boolean;
   readonly bars?: readonly BarSpec[];
+  /** A port: a type 1 header, without BARs and subsystem. */
+  readonly buses?: BusNumbers;
   /** Virtual functions have no BARs of their own and only BME in the command register. */
   readonly isVirtualFunction?: boolean;
 }
@@ -265,8 +269,9 @@ function virtualCommand(): Register {
 
 /** The header of one function, but for the capabilities pointer, which `configSpace` adds. */
 export function configHeader(spec: HeaderSpec): readonly Register[] {
-  const { isVirtualFunction = false, bars = [] } = spec;
+  const { isVirtualFunction = false, bars = [], buses } = spec;
   invariant(!isVirtualFunction || bars.length === 0, 'A virtual function has no BARs of its own');
+  invariant(buses === undefined || bars.length === 0, 'A port has no BARs');
   return [
     withResets(VENDOR_ID, { VALUE: spec.vendorId }),
     withResets(DEVICE_ID, { VALUE: spec.deviceId }),
@@ -278,11 +283,18 @@ export function configHeader(spec: HeaderSpec): readonly Register[] {
     withResets(BASE_CLASS, { VALUE: classByte(spec.classCode, 2) }),
     CACHE_LINE_SIZE,
     LATENCY_TIMER,
-    withResets(HEADER_TYPE, { MFD: spec.isMultiFunction === true ? 1 : 0 }),
+    withResets(HEADER_TYPE, {
+      LAYOUT: buses === undefined ? 0 : 1,
+      MFD: spec.isMultiFunction === true ? 1 : 0,
+    }),
     BIST,
-    ...bars.flatMap(barRegisters),
-    withResets(SUBSYSTEM_VENDOR_ID, { VALUE: spec.subsystemVendorId ?? 0 }),
-    withResets(SUBSYSTEM_ID, { VALUE: spec.subsystemId ?? 0 }),
+    ...(buses === undefined
+      ? [
+          ...bars.flatMap(barRegisters),
+          withResets(SUBSYSTEM_VENDOR_ID, { VALUE: spec.subsystemVendorId ?? 0 }),
+          withResets(SUBSYSTEM_ID, { VALUE: spec.subsystemId ?? 0 }),
+        ]
+      : bridgeRegisters(buses)),
     INTERRUPT_LINE,
     INTERRUPT_PIN,
   ];

@@ -90,6 +90,43 @@ describe('machine.json', () => {
     ]);
   });
 
+  it('takes banks of ring pairs of any size that is a power of two', () => {
+    const qat = (bankBytes: unknown): unknown => ({
+      ...GOOD,
+      devices: [{ kind: 'qat', name: 'qat0', bdf: '6a:01.0', options: { bankBytes } }],
+    });
+    expect(machineOf(qat('2 KiB')).devices[0]?.options).toEqual({ bankBytes: 0x800 });
+    expect(problems(qat(0x200))).toEqual([
+      'machine.json#devices.0.options.bankBytes: qat0: Expected a power of two from 1024 to 8192, found 512',
+    ]);
+    expect(problems(qat(3000))).toHaveLength(1);
+  });
+
+  it('takes root ports, one above each bus that is not a root bus', () => {
+    const port = (name: string, bdf: string, secondaryBus: unknown): unknown => ({
+      kind: 'root-port',
+      name,
+      bdf,
+      isExternal: true,
+      options: { secondaryBus },
+    });
+    const ports = (...devices: readonly unknown[]): unknown => ({ ...GOOD, devices });
+    const one = port('slot', '00:01.0', '0x6a');
+    expect(machineOf(ports(one, GOOD.devices[0])).devices[0]).toEqual({
+      kind: 'root-port',
+      name: 'slot',
+      bdf: '00:01.0',
+      isExternal: true,
+      options: { secondaryBus: 0x6a },
+    });
+    expect(problems(ports(one, port('other', '00:02.0', 0x6a)))).toEqual([
+      expect.stringContaining('Expected one root port above each bus'),
+    ]);
+    expect(problems(ports(port('slot', '6b:00.0', '0x6b')))).toEqual([
+      "machine.json#devices.0.options.secondaryBus: slot: Expected a bus behind the port's own, 108 to 255, found 107",
+    ]);
+  });
+
   it('names every problem at once, with its place', () => {
     const bad = {
       ...GOOD,
@@ -123,7 +160,7 @@ describe('machine.json', () => {
     ],
     [
       { ...GOOD, devices: [{ ...GOOD.devices[0], kind: 'gpu' }] },
-      'devices.0.kind: expected plain, dsa, qat or nic, found "gpu"',
+      'devices.0.kind: expected plain, root-port, dsa, qat or nic, found "gpu"',
     ],
     [
       { ...GOOD, devices: [{ ...GOOD.devices[0], options: { atcEntries: 3 } }] },

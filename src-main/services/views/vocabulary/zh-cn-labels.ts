@@ -76,6 +76,7 @@ export const ZH_CN_LABELS: Readonly<Record<string, string>> = {
   'Behind it': '背后',
   'Bits 127:64': '位 127:64',
   'Bits 63:0': '位 63:0',
+  Buses: '总线',
   'By PASID': '按 PASID',
   'By these bits': '依据这些位',
   Bytes: '字节',

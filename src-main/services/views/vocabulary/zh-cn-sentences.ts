@@ -40,6 +40,7 @@ export const ZH_CN_SENTENCES: Readonly<Record<string, string>> = {
   'Host number, and the guest’s number': '宿主机编号，以及客户机编号',
   'Host PASID that its requests carry': '它的请求所带的宿主机 PASID',
   'Identifiers of the maker of the board': '板卡制造商的标识',
+  'The one it is on, and the one below it': '所在的总线，以及下方的总线',
   'IMS: interrupt message storage, device-specific and as large as the device likes':
     'IMS：中断消息存储，由设备自定，大小不限',
   'In the address space of PASID or function': '位于 PASID 或功能的地址空间',
