@@ -26,7 +26,7 @@ export const DEFENCES = {
   },
   'gpasid-ownership': {
     title: 'The VDCM looks guest PASIDs up in the set of their VM',
-    attack: 'another VM’s PASID in virtual WQCFG',
+    attack: 'another VM’s PASID in virtual WQCFG, MSIXPERM or a trapped store',
     without: 'A number of another VM is taken as a host PASID.',
   },
   'portal-offset-check': {
@@ -163,6 +163,11 @@ export const DEFENCES = {
     title: 'Commands of a VDEV name its own queue only',
     attack: 'a queue index out of range in a virtual command',
     without: 'The index is one of the physical device, and stops the queue of somebody else.',
+  },
+  'copy-once': {
+    title: 'The VDCM checks and uses one copy of what a guest wrote',
+    attack: 'a descriptor that changes while it is handled',
+    without: 'Another CPU of the guest puts a foreign PASID in after the look-up.',
   },
   'acs-redirect': {
     title: 'Requests between functions of one device go up to the root complex',

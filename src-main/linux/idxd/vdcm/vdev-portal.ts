@@ -2,9 +2,13 @@
  * BAR2 of a VDEV: its two portal pages. A dedicated queue has both mapped, a shared one only the limited portal; behind
  * them stand the interrupt-message portals of the physical queue. What is not mapped is trapped: stores are put together
  * in 64-byte slots and sent on by the host. DSA 3.0 section 7.5; Intel's idxd VDCM, 2020.
+ *
+ * Every CPU of the guest stores to the same slots, also while the host waits for room in the queue for one of them. So a
+ * descriptor is copied out of its slot before anything of it is looked at.
  */
 import { AnyDescriptor, DESCRIPTOR_BYTES } from '../../../spec/dsa/descriptor.ts';
 import { PORTAL_PAGE } from '../../../spec/dsa/portals.ts';
+import { onBehalfOf } from '../../../sim/index.ts';
 import type { Core } from '../../core/core.ts';
 import { EAGAIN, EFAULT, EINVAL } from '../../errno.ts';
 import type { VmArea } from '../../mm/mm.ts';
@@ -33,6 +37,8 @@ export interface VdevPortalOptions {
   readonly wq: IdxdWq;
   readonly pasids: VdevPasids;
   readonly name: string;
+  /** Address space of whoever has the device open. */
+  readonly user: () => string | undefined;
   /** The user is a VM whose ENQCMD goes out with the PASIDs that its guest writes. */
   readonly isUntranslated: () => boolean;
 }
@@ -57,7 +63,7 @@ export class VdevPortal {
 
   /** Slots that wait for the rest of their bytes. */
   get stagedSlots(): number {
-    return this.#slots.size;
+    return [...this.#slots.values()].filter(({ filled }) => filled.size > 0).length;
   }
 
   /** One shared page inside an area. The offset comes from user space and chooses the physical page. */
@@ -184,16 +190,21 @@ export class VdevPortal {
     if (slot.filled.size < DESCRIPTOR_BYTES) {
       return 0;
     }
-    this.#slots.delete(slotAt);
-    return this.#submit(slot.bytes);
+    return this.#submit(this.#take(slotAt, slot));
+  }
+
+  /** The descriptor in a full slot, for the host alone. Without the copy it stays where the guest goes on storing. */
+  #take(slotAt: number, { bytes, filled }: Slot): Uint32Array {
+    if (this.#options.core.defends('copy-once')) {
+      this.#slots.delete(slotAt);
+      return new Uint32Array(bytes.slice().buffer);
+    }
+    filled.clear();
+    return new Uint32Array(bytes.buffer);
   }
 
   /** -EINVAL drops a descriptor with a PASID that is not the guest's; -EAGAIN when the queue stays full. */
-  #submit(bytes: Uint8Array): number {
-    const view = new DataView(bytes.buffer);
-    const words = Uint32Array.from({ length: AnyDescriptor.words }, (_, i) =>
-      view.getUint32(i * 4, true),
-    );
+  #submit(words: Uint32Array): number {
     if (this.#waiting === null) {
       return this.#send(words);
     }
@@ -204,11 +215,17 @@ export class VdevPortal {
     return 0;
   }
 
+  /** Looks the PASID up and hands the descriptor to the queue, in the guest's name. */
   #send(words: Uint32Array): number {
-    const { core, wq, pasids } = this.#options;
+    const { core, wq, pasids, user } = this.#options;
+    const principal = user();
+    const inItsName = <T>(body: () => T): T =>
+      principal === undefined ? body() : onBehalfOf(core.hw.isolation, principal, body);
     const portal = this.#physical(PAGE.unlimited * PAGE_BYTES);
     if (wq.isDedicated) {
-      core.hw.movdir64b(0, portal, words);
+      inItsName(() => {
+        core.hw.movdir64b(0, portal, words);
+      });
       return 0;
     }
     const { pasid } = AnyDescriptor.decode(words);
@@ -219,7 +236,7 @@ export class VdevPortal {
     }
     words[0] = (((words[0] ?? 0) & PRIVILEGED) | host) >>> 0;
     for (let attempt = 0; attempt <= wq.config.enqcmds_retries; attempt++) {
-      if (core.hw.enqcmds(0, portal, words) === 'accepted') {
+      if (inItsName(() => core.hw.enqcmds(0, portal, words)) === 'accepted') {
         return 0;
       }
       core.advance(RETRY_NS);

@@ -137,6 +137,7 @@ export class IdxdVdev extends VirtualDevice implements MigrationTarget {
       wq,
       pasids: this.pasids,
       name: mdev.uuid,
+      user: () => this.vfioDevice?.user?.mm.name,
       isUntranslated: () => isUntranslatedVm(this.vfioDevice?.kvm ?? null),
     });
     this.regions = this.#makeRegions();
