@@ -9,12 +9,8 @@ import {
   type ViewLink,
 } from '../../src-main/labs-engine/sdk/index.ts';
 
-const PGTT_NAMES: Readonly<Record<number, string>> = {
-  [PGTT.firstStage]: 'first-stage',
-  [PGTT.secondStage]: 'second-stage',
-  [PGTT.nested]: 'nested',
-  [PGTT.passThrough]: 'pass-through',
-};
+/** Where guests see the registers of their unit, and the VMM keeps a first stage without entries. */
+const EMPTY_TABLE = 0xfed9_0000n;
 /** Queues of the two devices, as guest.ts names the devices. */
 const DEVICES = ['first device', 'second device'] as const;
 const FIRST_VALUE = 0x11;
@@ -25,20 +21,21 @@ const PASID_IOTLB = 6;
 const SHOW_WALK: ViewLink = { view: 'nested-walk', label: 'Show both stages' };
 const SHOW_QUEUE: ViewLink = { view: 'invalidation-queue', label: 'Show the invalidation queue' };
 
-/** The host's PASID entry that carries the requests of a device, and how it translates. */
+/** The host's PASID entry that carries the requests of a device, and whose first stage it has. */
 function entryOf(facts: RunFacts, device: number) {
   const [dsa] = facts.devices;
   const enqueued = facts.trace.first(events.dsa.DESCRIPTOR_ENQUEUED, { wq: device });
   const pasid = enqueued?.values.pasid ?? -1;
   const found = dsa === undefined || pasid < 0 ? undefined : facts.tables.pasidEntry(dsa.rid, pasid);
-  const type = found?.values.P === 1 ? found.values.PGTT : undefined;
+  const isNested = found?.values.P === 1 && found.values.PGTT === PGTT.nested;
+  const stage = !isNested ? 'absent' : found.values.FSPTPTR === EMPTY_TABLE ? 'empty' : 'the guest’s';
   return {
     pasid,
-    type,
+    stage,
     place: {
       object: `PASID entry ${toHex(Math.max(0, pasid))} of the ${DEVICES[device] ?? 'device'}`,
-      field: 'PGTT',
-      actual: type === undefined ? 'none' : (PGTT_NAMES[type] ?? 'reserved'),
+      field: 'first stage',
+      actual: stage,
       at: enqueued,
       link: SHOW_WALK,
     },
@@ -57,14 +54,14 @@ export const checks = defineChecks([
     step: 'entry',
     title: 'The host’s entry nests the guest’s table on the VM’s second stage',
     hint: 'entry-hint-1',
-    pass: 'PGTT of the first device is nested',
+    pass: 'The first stage of the first device is the guest’s',
     fail: {
-      flat: '{object}: {field} is {actual}, expected {expected}. The device’s addresses are taken for guest-physical ones',
+      flat: '{object}: {field} is {actual}, expected {expected}. The device reaches nothing',
     },
     test: (facts, { pass, fail }) => {
-      const { type, place } = entryOf(facts, 0);
-      if (type === PGTT.nested) return pass({});
-      return fail('flat', { ...place, expected: 'nested' });
+      const { stage, place } = entryOf(facts, 0);
+      if (stage === 'the guest’s') return pass({});
+      return fail('flat', { ...place, expected: 'the guest’s' });
     },
   }),
   check({
@@ -152,14 +149,14 @@ export const checks = defineChecks([
     after: ['arrived'],
     title: 'An entry that the guest removed is no longer nested on the host',
     hint: 'removal-hint-1',
-    pass: 'PGTT of the second device is second-stage again',
+    pass: 'The first stage of the second device is empty',
     fail: {
       bound: '{object}: {field} is {actual}, expected {expected}. The guest’s kernel will use the pages of this table for something else',
     },
     test: (facts, { pass, fail }) => {
-      const { type, place } = entryOf(facts, 1);
-      if (type === PGTT.secondStage) return pass({});
-      return fail('bound', { ...place, expected: 'second-stage' });
+      const { stage, place } = entryOf(facts, 1);
+      if (stage === 'empty') return pass({});
+      return fail('bound', { ...place, expected: 'empty' });
     },
   }),
 ]);

@@ -51,6 +51,14 @@ export interface CacheInvalidateInfo {
 /** Who gets page faults of a VM. A negative number refuses one. */
 export type GuestFaultHandler = (group: FaultGroup, gpasid: number) => number;
 
+interface RefusalHandler {
+  /** Function whose PASIDs these are. */
+  readonly dev: Device;
+  /** Owner of the VM's PASIDs. */
+  readonly mm: object;
+  tell(fault: UnrecoverableRequest, gpasid: number): void;
+}
+
 interface Binding {
   readonly domain: IommuDomain;
   readonly dev: Device;
@@ -67,10 +75,7 @@ export class GuestPasids {
   readonly #ioasids: Ioasids;
   readonly #bindings: Binding[] = [];
   readonly #handlers = new Map<IommuDomain, GuestFaultHandler>();
-  readonly #refusalHandlers = new Map<
-    IommuDomain,
-    (fault: UnrecoverableRequest, gpasid: number) => void
-  >();
+  readonly #refusalHandlers = new Map<IommuDomain, RefusalHandler>();
   readonly #notified = new Map<IoasidSet, IoasidNotifier>();
 
   constructor(core: Core, parts: { readonly iommu: Iommu; readonly ioasids: Ioasids }) {
@@ -99,12 +104,13 @@ export class GuestPasids {
     }
   }
 
-  /** IOMMU_FAULT_DMA_UNRECOV: who hears of requests in this VM's PASIDs that the unit refused for good. */
+  /** IOMMU_FAULT_DMA_UNRECOV: who hears of requests in this VM's PASIDs, bound or not, that the unit refused for good. */
   onUnrecoverable(
     domain: IommuDomain,
-    handler: (fault: UnrecoverableRequest, gpasid: number) => void,
+    owner: Pick<RefusalHandler, 'dev' | 'mm'>,
+    tell: RefusalHandler['tell'],
   ): void {
-    this.#refusalHandlers.set(domain, handler);
+    this.#refusalHandlers.set(domain, { ...owner, tell });
   }
 
   /**
@@ -211,7 +217,7 @@ export class GuestPasids {
       const found = [...unanswered].find((g) => g.last.group === group && g.last.pasid === hpasid);
       if (of === domain && found !== undefined && isKnown) {
         unanswered.delete(found);
-        found.respond(code, 'answered by the guest');
+        found.respond(code, 'answered by the VMM');
         return 0;
       }
     }
@@ -230,7 +236,17 @@ export class GuestPasids {
       (b) => b.hpasid === hpasid && isPciDev(b.dev) && b.dev.rid === rid,
     );
     if (binding !== undefined) {
-      this.#refusalHandlers.get(binding.domain)?.(fault, binding.gpasid);
+      this.#refusalHandlers.get(binding.domain)?.tell(fault, binding.gpasid);
+      return;
+    }
+    const set = this.#ioasids.setOf(hpasid) ?? undefined;
+    const handler = [...this.#refusalHandlers.values()].find(
+      ({ dev, mm }) => set?.token === mm && isPciDev(dev) && dev.rid === rid,
+    );
+    const pairs = set === undefined ? [] : this.#ioasids.pairsOf(set);
+    const pair = pairs.find((p) => p.host === hpasid);
+    if (handler !== undefined && pair !== undefined) {
+      handler.tell(fault, pair.guest);
     }
   }
 

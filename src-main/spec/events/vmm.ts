@@ -209,6 +209,23 @@ export const VIOMMU_PASID_BOUND = defineEvent('vmm.viommu.pasid-changed', {
   template: '{device} PASID {pasid}: table at {root}, bound {isBound}',
 });
 
+/** Fault reason of what is no fault of the guest. */
+export const NO_REASON = 0;
+
+export const VIOMMU_FUNCTION_BLOCKED = defineEvent('vmm.viommu.function-blocked', {
+  title: 'Guest function blocked',
+  meaning:
+    'The guest’s tables have no valid entry for requests of this function without a PASID, so its unit would refuse them: the host refuses them too.',
+  source: vtd('7.1.3'),
+  fields: {
+    device: ['text', 'Virtual device'],
+    reason: ['hex', 'Fault reason in the guest’s unit, 0 without'],
+    title: ['text', 'What its requests meet'],
+    isBlocked: ['flag', 'Blocked'],
+  },
+  template: '{device}: requests without a PASID meet {title} ({reason}), blocked {isBlocked}',
+});
+
 export const VIOMMU_FAULT = defineEvent('vmm.viommu.fault-recorded', {
   level: 'guest-error',
   title: 'Fault recorded for the guest',
@@ -237,6 +254,21 @@ export const VIOMMU_FAULT_LOST = defineEvent('vmm.viommu.fault-lost', {
     rid: ['rid', 'Requester on the guest’s bus'],
   },
   template: 'Virtual unit: a fault of {rid} was lost ({reason})',
+});
+
+export const VIOMMU_PAGE_RESPONSE = defineEvent('vmm.viommu.page-response', {
+  title: 'Page request of a guest’s device answered',
+  meaning:
+    'The VMM hands an answer to the host’s kernel: the guest’s own, or one in its place where the guest cannot or may not answer.',
+  source: vtd('7.6.1'),
+  fields: {
+    device: ['text', 'Virtual device'],
+    pasid: ['pasid', 'Guest PASID'],
+    group: ['number', 'Page request group index'],
+    code: [{ names: { 0: 'success', 1: 'invalid', 15: 'failure' } }, 'Response'],
+    by: ['text', 'Who decided'],
+  },
+  template: '{device} PASID {pasid}: group {group} gets {code} from {by}',
 });
 
 export const VIOMMU_PAGE_REQUEST = defineEvent('vmm.viommu.page-request', {

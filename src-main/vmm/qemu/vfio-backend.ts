@@ -25,10 +25,14 @@ import {
   VfioIommuType1DmaMap,
 } from '../../spec/vfio/vfio-structures.ts';
 import { decodeBytes, encodeBytes } from '../../linux/core/user-argument.ts';
+import { MAP, PROT } from '../../linux/mm/mm.ts';
 import { ENODEV, EINVAL } from '../../linux/errno.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import type { Process } from '../../linux/mm/process.ts';
+import { EMPTY_TABLE } from '../viommu/empty-table.ts';
 import type { NestingContext, NestingDevice } from '../viommu/iommufd-nesting.ts';
+
+const PAGE_BYTES = 4096;
 
 /** A piece of guest RAM (MemoryRegionSection). */
 export interface RamSection {
@@ -57,6 +61,26 @@ export function createBackend(parts: BackendParts): VfioBackend {
   return parts.kernel.core.profile === 'iommufd'
     ? new IommufdBackend(parts)
     : new GroupBackend(parts);
+}
+
+interface Mapping extends RamSection {
+  readonly isWritable: boolean;
+}
+
+/** What devices may reach: all RAM, and the table without entries where guests' tables can be nested. */
+function mappingsOf({ kernel, process, sections, isNestParent }: BackendParts): readonly Mapping[] {
+  const memory = sections.map((section) => ({ ...section, isWritable: true }));
+  if (!isNestParent) {
+    return memory;
+  }
+  const hva = kernel.calls.mmap(process, {
+    length: PAGE_BYTES,
+    prot: PROT.READ | PROT.WRITE,
+    flags: MAP.PRIVATE | MAP.ANONYMOUS,
+    fd: -1,
+    offset: 0,
+  });
+  return [...memory, { gpa: EMPTY_TABLE, bytes: PAGE_BYTES, hva, isWritable: false }];
 }
 
 /** One container for the whole VM; a group joins it with its first device. */
@@ -128,7 +152,7 @@ export class GroupBackend implements VfioBackend {
 
   /** The first group decides the IOMMU type; then all RAM is mapped. */
   #prepare(container: number): number {
-    const { kernel, process, sections } = this.#parts;
+    const { kernel, process } = this.#parts;
     const { calls } = kernel;
     if (calls.ioctl(process, container, C.VFIO_GET_API_VERSION) !== F.VFIO_API_VERSION) {
       return -EINVAL;
@@ -140,10 +164,10 @@ export class GroupBackend implements VfioBackend {
     if (set < 0) {
       return set;
     }
-    for (const section of sections) {
+    for (const section of mappingsOf(this.#parts)) {
       const argument = encodeBytes(VfioIommuType1DmaMap, {
         argsz: VfioIommuType1DmaMap.bytes,
-        flags: F.VFIO_DMA_MAP_FLAG_READ | F.VFIO_DMA_MAP_FLAG_WRITE,
+        flags: F.VFIO_DMA_MAP_FLAG_READ | (section.isWritable ? F.VFIO_DMA_MAP_FLAG_WRITE : 0),
         vaddr: BigInt(section.hva),
         iova: BigInt(section.gpa),
         size: BigInt(section.bytes),
@@ -244,7 +268,7 @@ export class IommufdBackend implements VfioBackend {
   }
 
   #prepare(): number {
-    const { kernel, process, sections } = this.#parts;
+    const { kernel, process } = this.#parts;
     const { calls } = kernel;
     const iommufd = calls.open(process, '/dev/iommu');
     if (iommufd < 0) {
@@ -253,11 +277,13 @@ export class IommufdBackend implements VfioBackend {
     const alloc = encodeBytes(IommuIoasAlloc, { size: IommuIoasAlloc.bytes });
     let result = calls.ioctl(process, iommufd, I.IOMMU_IOAS_ALLOC, alloc);
     const ioas = decodeBytes(IommuIoasAlloc, alloc).out_ioas_id;
-    for (const section of result < 0 ? [] : sections) {
+    for (const section of result < 0 ? [] : mappingsOf(this.#parts)) {
       const argument = encodeBytes(IommuIoasMap, {
         size: IommuIoasMap.bytes,
         flags:
-          IF.IOMMU_IOAS_MAP_FIXED_IOVA | IF.IOMMU_IOAS_MAP_WRITEABLE | IF.IOMMU_IOAS_MAP_READABLE,
+          IF.IOMMU_IOAS_MAP_FIXED_IOVA |
+          IF.IOMMU_IOAS_MAP_READABLE |
+          (section.isWritable ? IF.IOMMU_IOAS_MAP_WRITEABLE : 0),
         ioas_id: ioas,
         user_va: BigInt(section.hva),
         length: BigInt(section.bytes),

@@ -3,15 +3,17 @@
  * device's fault region. vSVA series for Linux and QEMU, 2020.
  *
  * The VDEVs of one container on one parent share the VM's domain and so its PASIDs: a number is bound for all of them at
- * once.
+ * once. Their requests without a PASID have one host PASID: the first table that is bound for it counts, another one is
+ * -EBUSY, and the functions are blocked only when all of them are.
  */
 import type { Device } from '../../linux/core/device.ts';
-import { EINVAL, ENODEV } from '../../linux/errno.ts';
+import { EBUSY, EINVAL, ENODEV } from '../../linux/errno.ts';
 import type { IommuDomain } from '../../linux/iommu/domain.ts';
 import type { FaultGroup } from '../../linux/iommu/fault-group.ts';
 import type { IoasidFile } from '../../linux/iommu/ioasid-file.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import type { Process } from '../../linux/mm/process.ts';
+import { EMPTY_STAGE1 } from './empty-table.ts';
 import type {
   GuestFaultGroup,
   GuestPasidSource,
@@ -24,6 +26,12 @@ import type {
 interface Place {
   readonly domain: IommuDomain;
   readonly parent: Device;
+}
+
+interface Defaults extends Place {
+  /** What requests of a device without a PASID shall meet, null for guest-physical memory. */
+  readonly wants: Map<string, GuestStage1 | null>;
+  bound: GuestStage1 | null;
 }
 
 interface Bound extends Place {
@@ -42,6 +50,7 @@ export class GpasidBackend implements NestingBackend {
   readonly #process: Process;
   readonly #file: IoasidFile;
   readonly #bound = new Map<string, Bound>();
+  readonly #defaults = new Map<string, Defaults>();
   readonly #faults = new Map<
     number,
     { readonly group: FaultGroup; readonly domain: IommuDomain }
@@ -60,9 +69,15 @@ export class GpasidBackend implements NestingBackend {
 
   bind(device: string, pasid: number, stage1: GuestStage1): number {
     const place = this.#placeOf(device);
-    const hpasid = place === undefined ? -ENODEV : this.#hostOf(place, pasid);
-    if (place === undefined || hpasid < 0) {
-      return place === undefined ? -ENODEV : -EINVAL;
+    if (place === undefined) {
+      return -ENODEV;
+    }
+    if (pasid === 0) {
+      return this.#want(device, place, stage1);
+    }
+    const hpasid = this.#file.hostOf(pasid);
+    if (hpasid < 0) {
+      return -EINVAL;
     }
     const key = keyOf(place, hpasid);
     const known = this.#bound.get(key);
@@ -73,10 +88,54 @@ export class GpasidBackend implements NestingBackend {
     if (known !== undefined) {
       this.#unbind(key, known);
     }
-    this.#listen(place.domain);
+    this.#listen(place);
+    return this.#bindOne({ ...place, hpasid, pasid, devices: new Set([device]) }, stage1);
+  }
+
+  #want(device: string, place: Place, want: GuestStage1 | null): number {
+    this.#listen(place);
+    const key = keyOf(place, place.domain.default_pasid);
+    const defaults = this.#defaults.get(key) ?? { ...place, wants: new Map(), bound: null };
+    const { wants } = defaults;
+    this.#defaults.set(key, defaults);
+    for (const name of [...wants.keys()].filter((n) => this.#placeOf(n) === undefined)) {
+      wants.delete(name);
+    }
+    const isTaken = [...wants].some(([name, other]) => name !== device && isTable(other));
+    if (isTable(want) && isTaken) {
+      return -EBUSY;
+    }
+    wants.set(device, want);
+    return this.#applyDefaults(key, defaults);
+  }
+
+  #applyDefaults(key: string, defaults: Defaults): number {
+    const { wants, domain, parent } = defaults;
+    const all = [...wants.values()];
+    const stage1 = all.find(isTable) ?? (all.includes(null) ? null : EMPTY_STAGE1);
+    const devices = [...wants].filter(([, want]) => want === stage1).map(([name]) => name);
+    const known = this.#bound.get(key);
+    if (known !== undefined && stage1 === defaults.bound) {
+      known.devices.clear();
+      devices.forEach((name) => known.devices.add(name));
+      return 0;
+    }
+    if (known !== undefined) {
+      this.#unbind(key, known);
+    }
+    defaults.bound = stage1;
+    const hpasid = domain.default_pasid;
+    return stage1 === null
+      ? 0
+      : this.#bindOne({ domain, parent, hpasid, pasid: 0, devices: new Set(devices) }, stage1);
+  }
+
+  #bindOne(bound: Bound, stage1: GuestStage1): number {
     const { guestPasids, core } = this.#kernel;
+    const { domain, parent, hpasid, pasid, devices } = bound;
+    const [device = ''] = devices;
     const result = core.call('VFIO_IOMMU_NESTING_OP', ['bind', device, pasid, stage1.root], () =>
-      guestPasids.iommu_uapi_sva_bind_gpasid(place.domain, place.parent, {
+      guestPasids.iommu_uapi_sva_bind_gpasid(domain, parent, {
         mm: this.#process.mm,
         hpasid,
         gpasid: pasid,
@@ -88,12 +147,19 @@ export class GpasidBackend implements NestingBackend {
       }),
     );
     if (result === 0) {
-      this.#bound.set(key, { ...place, hpasid, pasid, devices: new Set([device]) });
+      this.#bound.set(keyOf(bound, hpasid), bound);
     }
     return result;
   }
 
   unbind(device: string, pasid: number): void {
+    if (pasid === 0) {
+      const place = this.#placeOf(device);
+      if (place !== undefined) {
+        this.#want(device, place, null);
+      }
+      return;
+    }
     const found = this.#find(device, pasid);
     if (found === undefined) {
       return;
@@ -150,14 +216,15 @@ export class GpasidBackend implements NestingBackend {
     );
   }
 
-  #listen(domain: IommuDomain): void {
+  #listen({ domain, parent }: Place): void {
     const { guestPasids } = this.#kernel;
     const deviceOf = (pasid: number): string | undefined => {
       const bound = [...this.#bound.values()].find((b) => b.domain === domain && b.pasid === pasid);
       return bound?.devices.values().next().value;
     };
-    guestPasids.onUnrecoverable(domain, (fault, pasid) => {
-      const device = deviceOf(pasid);
+    guestPasids.onUnrecoverable(domain, { dev: parent, mm: this.#process.mm }, (fault, pasid) => {
+      // A PASID without an entry is nobody's: any function of the parent may have used it.
+      const device = deviceOf(pasid) ?? this.#defaultsOf(domain).next().value;
       if (device !== undefined) {
         this.onUnrecoverable({ ...fault, device, pasid });
       }
@@ -174,8 +241,12 @@ export class GpasidBackend implements NestingBackend {
     });
   }
 
-  #hostOf({ domain }: Place, pasid: number): number {
-    return pasid === 0 ? domain.default_pasid : this.#file.hostOf(pasid);
+  *#defaultsOf(domain: IommuDomain): Generator<string> {
+    for (const defaults of this.#defaults.values()) {
+      if (defaults.domain === domain) {
+        yield* defaults.wants.keys();
+      }
+    }
   }
 
   /** The VM's domain, and the device whose PASIDs carry the VDEV's requests. */
@@ -198,4 +269,8 @@ export class GpasidBackend implements NestingBackend {
 
 function keyOf({ parent, domain }: Place, hpasid: number): string {
   return `${parent.name}/${domain.name}/${hpasid}`;
+}
+
+function isTable(want: GuestStage1 | null): want is GuestStage1 {
+  return want !== null && want !== EMPTY_STAGE1;
 }

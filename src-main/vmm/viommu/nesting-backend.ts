@@ -61,6 +61,7 @@ export interface NestingBackend {
   readonly pasids: GuestPasidSource | null;
   /** Makes a table effective, also in place of another one. */
   bind(device: string, pasid: number, stage1: GuestStage1): number;
+  /** PASID 0 reaches guest-physical memory then, any other PASID nothing. */
   unbind(device: string, pasid: number): void;
   /** Null: the whole address space. `device-tlb` leaves the unit's own caches alone. */
   invalidate(

@@ -2,7 +2,11 @@
  * A VT-d unit for a guest: its registers trap, its queues lie in guest memory, and what the guest programs for devices of
  * the host is nested on the VM's second stage. The guest's kernel uses it with the driver of any VT-d unit.
  *
- * Not modelled: interrupt remapping, second-stage tables of the guest, register-based invalidation. vSVA series for Linux and QEMU, 2020.
+ * What the guest's tables refuse is recorded in the guest's own fault registers as far as the host tells: in 2019 by
+ * IOMMU_FAULT_DMA_UNRECOV, under iommufd not at all (IOMMU_VEVENTQ has types for SMMUv3 and CMDQV alone).
+ *
+ * Not modelled: interrupt remapping, second-stage tables of the guest and so legacy mode, register-based invalidation. vSVA
+ * series for Linux and QEMU, 2020.
  */
 import { decodeCapability, type IommuCapability } from '../../spec/vtd/capability-profile.ts';
 import { PageGroupResponse } from '../../spec/vtd/descriptors/page-request-descriptors.ts';
@@ -77,6 +81,10 @@ export interface ViommuHandler {
 /** Our choice: three orders of magnitude above what a guest needs for a page. */
 const ANSWER_LIMIT_NS = 100_000_000;
 const LEVELS = ['TE', 'QIE'] as const;
+/** What a guest says after it changed a context or PASID entry. */
+const ENTRY_COMMANDS: readonly string[] = ['context-cache', 'pasid-cache'];
+
+const NOT_THE_GUESTS = { reason: undefined, isSilent: true };
 
 export class Viommu {
   readonly name = 'viommu';
@@ -92,7 +100,6 @@ export class Viommu {
   readonly #commands: VirtualCommands | null;
   readonly #invalidations: GuestInvalidations;
   readonly #events: readonly VirtualEvent[];
-  #mode: number = TTM.legacy;
   #handler: ViommuHandler | null = null;
 
   constructor(parts: ViommuParts, options: ViommuOptions) {
@@ -122,14 +129,14 @@ export class Viommu {
     this.#events = [page, wait, fault];
     this.#faultLog = new VirtualFaults({ core, vm: vm.vm, registers, capability, event: fault });
     backend.onUnrecoverable = (report) => this.#refused(parts, report);
-    this.#tables = new GuestTables(memory);
+    this.#tables = new GuestTables(memory, capability);
     this.shadow = new PasidShadow({
       core,
       vm: vm.vm,
       tables: this.#tables,
       backend,
       devices: () => parts.devices(),
-      isTranslating: () => this.#isOn('TES') && this.#mode === TTM.scalable,
+      isTranslating: () => this.#isOn('TES') && this.#tables.mode !== TTM.legacy,
     });
     this.#invalidations = new GuestInvalidations(this.shadow, backend);
     this.#queue = new VirtualQueue({
@@ -138,7 +145,7 @@ export class Viommu {
       registers,
       capability,
       memory,
-      translationMode: () => this.#mode,
+      translationMode: () => this.#tables.mode,
       execute: (type, words) => this.#execute(type, words),
       onWaitCompleted: () => wait.raise(),
       onError: () => this.#faultLog.queueFailed(),
@@ -149,6 +156,8 @@ export class Viommu {
       backend,
       queue: new VirtualPageRequests(registers, memory, () => page.raise()),
       ridOf: (device) => parts.devices().find((d) => d.name === device)?.rid,
+      refusalOf: (device, pasid) => this.shadow.pageRequestRefusal(device, pasid),
+      record: (fault) => this.#faultLog.record(fault),
       answerLimitNs: options.answerLimitNs ?? ANSWER_LIMIT_NS,
     });
     this.#commands =
@@ -182,7 +191,15 @@ export class Viommu {
   /** Null gives the work back to the VMM. */
   handleBy(handler: ViommuHandler | null): void {
     this.#handler = handler;
-    this.#queue.handler = handler === null ? null : (commands) => handler.commands(commands);
+    this.#queue.handler =
+      handler === null
+        ? null
+        : (commands) => {
+            handler.commands(commands);
+            if (commands.some(({ scope }) => ENTRY_COMMANDS.includes(scope.type))) {
+              this.shadow.settle();
+            }
+          };
   }
 
   completeWait({ words }: TrappedCommand): void {
@@ -204,7 +221,7 @@ export class Viommu {
     this.registers.reset();
     this.#faultLog.reset();
     this.#tables.root = -1;
-    this.#mode = TTM.legacy;
+    this.#tables.mode = TTM.legacy;
   }
 
   close(): void {
@@ -244,7 +261,7 @@ export class Viommu {
         this.registers.wordsOf(this.registers.register(RTADDR_REG.name)),
       );
       this.#tables.root = Number(RTA);
-      this.#mode = mode;
+      this.#tables.mode = mode;
       this.registers.set(GSTS_REG.name, 'RTPS', 1);
     }
     for (const level of LEVELS) {
@@ -261,12 +278,20 @@ export class Viommu {
     }
   }
 
-  /** A request that the guest's own first-stage tables refused, as the guest's unit would have seen it. */
+  /** A request that the guest's own tables refused, as the guest's unit would have seen it. */
   #refused({ devices }: ViommuParts, { device, reason, ...request }: UnrecoverableFault): void {
-    const rid = devices().find((d) => d.name === device)?.rid;
-    const own = guestReason(reason);
-    if (rid !== undefined && own !== undefined) {
-      this.#faultLog.record({ ...request, rid, reason: own, pasid: request.pasid || -1 });
+    const found = devices().find((d) => d.name === device);
+    if (found === undefined) {
+      return;
+    }
+    const { pasid } = request;
+    const entry = this.shadow.find(device, pasid);
+    const { reason: own, isSilent } =
+      entry === undefined
+        ? (this.shadow.refusal(found, pasid) ?? NOT_THE_GUESTS)
+        : { reason: guestReason(reason), isSilent: entry.isSilent };
+    if (own !== undefined && !isSilent) {
+      this.#faultLog.record({ ...request, rid: found.rid, reason: own, pasid: pasid || -1 });
     }
   }
 
@@ -274,6 +299,7 @@ export class Viommu {
     if (this.#handler === null) {
       this.shadow.replay();
     } else {
+      this.shadow.settle();
       this.#handler.replay();
     }
   }

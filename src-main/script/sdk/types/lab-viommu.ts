@@ -81,7 +81,10 @@ export declare function viommu_bound(vm: vm): viommu_entry[];
  * @returns 0 or a negative error number
  */
 export declare function viommu_bind(vm: vm, entry: viommu_entry): number;
-/** Undoes viommu_bind(). Nothing happens when nothing is bound there. */
+/**
+ * Undoes viommu_bind(). Nothing happens when nothing is bound there. While the guest's unit translates, a device without a
+ * valid entry for requests without a PASID reaches nothing: the VMM sees to that whatever a script does.
+ */
 export declare function viommu_unbind(vm: vm, entry: viommu_entry): void;
 /**
  * Drops what the host's IOTLB and device TLBs hold of an entry that is bound: IOMMU_HWPT_INVALIDATE, or the cache
