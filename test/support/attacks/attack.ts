@@ -15,7 +15,6 @@ export const ATTACK_IDS = [
   '8.1d',
   '8.1e',
   '8.2a',
-  '8.2b',
   '8.2c',
   '8.3',
   '8.4',
@@ -93,8 +92,8 @@ type HarmKind =
   | 'remanence'
   /** The host's kernel is damaged. */
   | 'corruption'
-  /** Somebody acts in the address space of another, inside that one's own pages. */
-  | 'impersonation';
+  /** Data of another process of the same VM is overwritten: to the oracle all of it is the VM's. */
+  | 'tampering';
 
 /** Others cannot work any more: the benign work fails after the attack. */
 interface DenialRun extends Run {

@@ -20,7 +20,7 @@ import { bootVsva } from '../linux-vsva.ts';
 import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
 import { copiesMapped, guestMemoryMove, submitMapped, twoVdevs } from './mediated-clients.ts';
 import { mount } from './mount.ts';
-import { moveFor } from './native-clients.ts';
+import { copiesOwn, moveFor } from './native-clients.ts';
 import { FREE, type Toll } from './toll.ts';
 
 const NOWHERE = 0x1000_0000;
@@ -132,6 +132,29 @@ function pageRequestFlood(without: Switches): Outcome {
   });
 }
 
+const OUTSTANDING = 8;
+const WAITING = 4;
+
+/** Processes share the page requests that a function may have outstanding: the others wait in the device. */
+function manyPageFaults(without: Switches): Outcome {
+  const lab = bootSva({}, { dsa: { pageRequestCapacity: OUTSTANDING }, ...without });
+  const [flooder, quiet] = [openApp(lab, 'flooder', 0), openApp(lab, 'quiet', 1)];
+  const { instructions, core } = lab.kernel;
+  const faulting = Array.from({ length: OUTSTANDING + WAITING }, (_, n) => n);
+  return mount(lab, {
+    attack: () => {
+      for (const n of faulting) {
+        const words = lazyMove(flooder, { from: NOWHERE + n * PAGE, at: n });
+        instructions.enqcmd(flooder.process, flooder.portal, words);
+      }
+      core.advance(1_000);
+      return { asked: lab.rows('dsa.page-request.sent').length };
+    },
+    benign: () => copiesOwn(lab, quiet),
+    later: () => ({ statuses: [...new Set(faulting.map((n) => statusOf(flooder, n)))] }),
+  });
+}
+
 const PASIDS = 20;
 const QUOTA = 8;
 
@@ -239,6 +262,21 @@ export const DENIALS: readonly Attack[] = [
     undefended: [
       { kind: 'denial', without: lacking('page-request-overflow'), seen: { isLogged: false } },
     ],
+  },
+  {
+    id: '8.9c',
+    title: 'more page faults than the function may ask for at once',
+    run: manyPageFaults,
+    defended: {
+      seen: { asked: OUTSTANDING, statuses: [STATUS.pageRequestInvalid] },
+      budget: {
+        attack: { ...FIRST_ENQCMD, interrupts: { 'dmar0-prq': OUTSTANDING } },
+        // The requests that had to wait.
+        benign: { ...FREE, interrupts: { 'dmar0-prq': WAITING } },
+      },
+    },
+    stoppedBy: 'hardware',
+    because: 'a function has no more requests outstanding than software allocates',
   },
   {
     id: '8.9d',
