@@ -4,15 +4,15 @@ import { parseBdf } from '../../../src-main/linux/pci/pci-scan.ts';
 import { ADDRESS_TYPE, COMPLETION, type DeviceConfig } from '../../../src-main/sim/index.ts';
 import { createTranslationCompletion } from '../../../src-main/sim/pcie/ports.ts';
 import { dsaDevice } from '../linux-idxd.ts';
+import { SIOV_CAPABILITIES } from '../linux-machine.ts';
 import { bootSva, openApp } from '../linux-sva.ts';
-import { assignFunction, ownerOf } from './assigned-functions.ts';
+import { assignFunction, networkCard, ownerOf } from './assigned-functions.ts';
 import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
 import { faultsOf } from './faults.ts';
 import { mount } from './mount.ts';
 import { copiesOwn, filledPage } from './native-clients.ts';
 import { rawRequest } from './raw-requests.ts';
 import { FREE } from './toll.ts';
-import { PLUGGED_IN } from './translated-requests.ts';
 
 const EVIL = '6d:00.0';
 const SLOT: DeviceConfig = {
@@ -31,7 +31,7 @@ const NOT_PRESENT = 0x79;
 
 /** It asks for a translation too, reads and writes a page of a process by its host physical address. */
 function inventedAddress(without: Switches): Outcome {
-  const evil = { ...PLUGGED_IN, bdf: EVIL, isExternal: false };
+  const evil = networkCard(EVIL, { capabilities: SIOV_CAPABILITIES });
   const lab = bootSva({}, { devices: [dsaDevice(), SLOT, evil], ...without });
   const victim = openApp(lab, 'victim');
   const address = filledPage(lab, victim);

@@ -14,16 +14,8 @@ import { rawRequest } from './raw-requests.ts';
 import { FREE } from './toll.ts';
 
 const EVIL = '6b:00.0';
-<<<<<<< HEAD
 const PLUGGED_IN = {
   ...networkCard(EVIL, { capabilities: SIOV_CAPABILITIES }),
-=======
-/** Of nobody's denylist. */
-export const PLUGGED_IN: DeviceConfig = {
-  kind: 'plain',
-  name: 'evil',
-  bdf: EVIL,
->>>>>>> f752b4e (test(attacks): mount shared pages, the slow path, permissions and external ports)
   isExternal: true,
 };
 const BYTES = 8;

@@ -8,6 +8,7 @@ import { parseBdf } from '../../../../src-main/linux/pci/pci-scan.ts';
 import { ADDRESS_TYPE, COMPLETION, type DeviceConfig } from '../../../../src-main/sim/index.ts';
 import { createTranslationCompletion } from '../../../../src-main/sim/pcie/ports.ts';
 import { STATUS } from '../../../../src-main/spec/dsa/status-codes.ts';
+import { rawRequest } from '../../../support/attacks/raw-requests.ts';
 import { breachesOf } from '../../../support/isolation-breaches.ts';
 import {
   createVdev,
@@ -78,16 +79,7 @@ function deviceAt({ kernel }: Lab, bdf: string) {
 /** A write and a read with an address that nobody translated, and a question for a translation. */
 function attack({ lab, target }: Scene) {
   const upstream = lab.machine.fabric.portOf(parseBdf(EVIL));
-  const request = {
-    pasid: -1,
-    isPrivileged: false,
-    isExecute: false,
-    addressType: ADDRESS_TYPE.translated,
-    high: Math.floor(target / 2 ** 32),
-    low: target % 2 ** 32,
-    bytes: 8,
-    trafficClass: 0,
-  };
+  const request = rawRequest(target, 8, { addressType: ADDRESS_TYPE.translated });
   const config = (at: number, bytes: 2 | 4): number => lab.hw.configRead(parseBdf(PORT), at, bytes);
   upstream.write(request, new Uint8Array(8).fill(0xee), 0);
   const afterWrite = config(SECONDARY_STATUS, 2) & TARGET_ABORT;
@@ -195,20 +187,8 @@ function workBelow(slot: DeviceConfig) {
 function dmaWorks(lab: Lab): boolean {
   const dev = deviceAt(lab, EVIL);
   const buffer = defined(lab.kernel.dma.dma_alloc_coherent(dev, PAGE) ?? undefined, 'Buffer');
-  const status = lab.machine.fabric.portOf(dev.rid).write(
-    {
-      pasid: -1,
-      isPrivileged: false,
-      isExecute: false,
-      addressType: ADDRESS_TYPE.untranslated,
-      high: Math.floor(buffer.dma / 2 ** 32),
-      low: buffer.dma % 2 ** 32,
-      bytes: 8,
-      trafficClass: 0,
-    },
-    new Uint8Array(8).fill(0x77),
-    0,
-  );
+  const port = lab.machine.fabric.portOf(dev.rid);
+  const status = port.write(rawRequest(buffer.dma, 8), new Uint8Array(8).fill(0x77), 0);
   return status === COMPLETION.success && lab.hw.memoryRead(buffer.cpu, 1)[0] === 0x77;
 }
 
