@@ -1,15 +1,23 @@
 /**
- * Virtual IOMMUs: the guest's unit as its kernel programmed it, the guest's PASID entries beside those of the host that stand
- * for them, and what the VMM carried from one to the other. `params.unit` chooses the VM.
+ * Virtual IOMMUs: the guest's unit as its kernel programmed it, with queues and fault log, the guest's PASID entries beside
+ * those of the host that stand for them, and what the VMM carried from one to the other. `params.unit` chooses the VM.
  */
-import type { KeyValueSection, TableRow, TableSection, ViewModel } from '../../protocol/views.ts';
-import { PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
+import type {
+  KeyValueSection,
+  TableCell,
+  TableRow,
+  TableSection,
+  ViewModel,
+} from '../../protocol/views.ts';
+import { faultCodeTitle, faultReasonsOf } from '../../spec/vtd/faults.ts';
+import { PGTT, PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
+import { TTM } from '../../spec/vtd/registers/global-command.ts';
 import { recordText, walkEpt, type Machine } from '../../sim/index.ts';
 import { pgttTitle } from './pasid-table-view.ts';
 import { inline, record, text, type PlainRecord } from './plain-data.ts';
 import { recentRecords } from './recent-records.ts';
 import { formatAddress, formatPasid, formatRid, ridRef } from './sections.ts';
-import { listOf, numberOf, published } from './software-objects.ts';
+import { listOf, numberOf, published, vdevs } from './software-objects.ts';
 import {
   contextEntries,
   directoryEntries,
@@ -23,13 +31,34 @@ const PAGE = 4096;
 const KINDS = [
   'vmm.viommu.descriptor-trapped',
   'vmm.viommu.pasid-changed',
+  'vmm.viommu.function-blocked',
   'vmm.viommu.page-request',
+  'vmm.viommu.page-response',
+  'vmm.viommu.fault-recorded',
+  'vmm.viommu.fault-lost',
 ] as const;
+const REQUEST_TYPES = ['write', 'page request', 'read', 'atomic'] as const;
+/** Status bits that say that something waits or went wrong, with their names. */
+const STATUS_BITS = {
+  PPF: 'faults wait',
+  PFO: 'a fault was lost',
+  IQE: 'the invalidation queue stopped',
+  PPR: 'page requests wait',
+  PRO: 'a page request was lost',
+} as const;
 const MAX_EVENTS = 32;
+const TABLE_MODES: Readonly<Record<number, string>> = {
+  [TTM.legacy]: 'legacy',
+  [TTM.scalable]: 'scalable',
+  [TTM.abortDma]: 'abort-DMA',
+};
 
 interface GuestUnit {
   readonly vm: string;
+  /** As the guest's kernel tells. */
   readonly state: PlainRecord;
+  /** As the VMM has it. */
+  readonly own: PlainRecord;
   readonly memory: TableMemory;
 }
 
@@ -61,29 +90,135 @@ function guestMemory(machine: Machine, vm: PlainRecord): TableMemory {
 function unitsOf(machine: Machine): readonly GuestUnit[] {
   return published(machine, 'vm/').flatMap(({ name, state: vm }): GuestUnit[] => {
     const state = record(machine.software.get(`guest/${name}/iommu/unit/dmar0`));
-    return state === undefined ? [] : [{ vm: name, state, memory: guestMemory(machine, vm) }];
+    const own = record(machine.software.get(`vm/${name}/viommu`));
+    return own === undefined
+      ? []
+      : [{ vm: name, state: state ?? {}, own, memory: guestMemory(machine, vm) }];
   });
 }
 
-function unitSection({ state }: GuestUnit): KeyValueSection {
+function queueText(queue: PlainRecord, isOn: boolean): string {
+  const [base, head, tail] = (['base', 'head', 'tail'] as const).map((key) => numberOf(queue, key));
+  return isOn ? `${formatAddress(base ?? 0)}, head ${head ?? 0}, tail ${tail ?? 0}` : '—';
+}
+
+function unitSection({ state, own }: GuestUnit): KeyValueSection {
+  const status = record(own['status']) ?? {};
+  const set = Object.entries(STATUS_BITS).filter(([bit]) => status[bit] === 1);
+  const requests = record(own['pageRequests']) ?? {};
+  const isOn = own['isTranslating'] === true;
+  const root = numberOf(own, 'root');
   return {
     kind: 'keyvalue',
     id: 'unit',
     title: 'Unit of the guest',
     rows: [
-      { key: 'Mode', value: inline(state['mode']) },
+      {
+        key: 'Translation',
+        value: isOn ? `on, ${TABLE_MODES[numberOf(own, 'mode')] ?? ''} mode` : 'off',
+      },
       {
         key: 'Root table',
-        value: formatAddress(numberOf(state, 'root')),
+        value: root < 0 ? '—' : formatAddress(root),
         help: 'Guest-physical: the VMM reads it there',
       },
       {
         key: 'Invalidation queue',
-        value: formatAddress(numberOf(state, 'queue')),
+        value: queueText(record(own['queue']) ?? {}, own['hasQueue'] === true),
         help: 'Guest-physical: each write of its tail traps',
       },
-      { key: 'Version', value: inline(state['version']) },
+      {
+        key: 'Page request queue',
+        value: queueText(requests, numberOf(requests, 'base') > 0),
+        help: 'Guest-physical: the VMM writes requests there',
+      },
+      {
+        key: 'Fault status',
+        value: set.length === 0 ? 'nothing waits' : set.map(([, what]) => what).join(', '),
+        ...(set.length === 0 ? {} : { tone: 'fault' as const }),
+        help: 'Status registers of faults and page requests',
+      },
+      { key: 'Version', value: inline(state['version'] ?? '—') },
     ],
+  };
+}
+
+/** What requests without a PASID reach. */
+const MEETS: Readonly<Record<string, TableCell>> = {
+  'first-stage': { text: 'first stage of the guest', tone: 'good' },
+  'guest-physical': { text: 'guest-physical memory', tone: 'muted' },
+  nothing: { text: 'nothing: blocked', tone: 'fault' },
+};
+
+function functionsTable(machine: Machine, { own }: GuestUnit): TableSection {
+  const known = vdevs(machine);
+  const labelOf = (name: string): string => known.find((v) => v.uuid === name)?.label ?? name;
+  return {
+    kind: 'table',
+    id: 'functions',
+    title: 'Requests without a PASID',
+    columns: [
+      { id: 'rid', title: 'Guest function', isMono: true },
+      { id: 'meets', title: 'Reach', help: 'What the host lets them reach now' },
+      {
+        id: 'reason',
+        title: 'Reason',
+        isMono: true,
+        help: 'Fault with which the guest’s own tables refuse them',
+      },
+      { id: 'meaning', title: 'Meaning', grow: 1 },
+      { id: 'device', title: 'Virtual device', isMono: true },
+    ],
+    rows: listOf(own, 'functions').map((found) => ({
+      id: `function-${numberOf(found, 'rid')}`,
+      refs: {},
+      cells: [
+        formatRid(numberOf(found, 'rid')),
+        MEETS[text(found, 'meets') ?? ''] ?? '',
+        ...reasonCells(numberOf(found, 'reason')),
+        labelOf(text(found, 'device') ?? ''),
+      ],
+    })),
+    empty: 'The VM has no device behind its unit.',
+  };
+}
+
+/** Code and meaning; 0 is no fault. */
+function reasonCells(reason: number): readonly (string | TableCell)[] {
+  const [row] = faultReasonsOf(reason);
+  const code = `${reason.toString(16).padStart(2, '0')}h`;
+  return reason === 0
+    ? ['—', '—']
+    : [{ text: code, tone: 'fault', help: row?.explanation ?? '' }, faultCodeTitle(reason) ?? ''];
+}
+
+function faultsTable({ own }: GuestUnit): TableSection {
+  return {
+    kind: 'table',
+    id: 'faults',
+    title: 'Fault records of the guest’s unit',
+    columns: [
+      { id: 'index', title: 'Register', align: 'right', isMono: true },
+      { id: 'rid', title: 'Guest function', isMono: true },
+      { id: 'pasid', title: 'Guest PASID', align: 'right', isMono: true },
+      { id: 'type', title: 'Request' },
+      { id: 'address', title: 'Address', isMono: true },
+      { id: 'reason', title: 'Reason', isMono: true },
+      { id: 'meaning', title: 'Meaning', grow: 1 },
+    ],
+    rows: listOf(own, 'faults').map((found) => ({
+      id: `record-${numberOf(found, 'index')}`,
+      refs: {},
+      cells: [
+        String(numberOf(found, 'index')),
+        formatRid(numberOf(found, 'rid')),
+        formatPasid(numberOf(found, 'pasid')),
+        REQUEST_TYPES[numberOf(found, 'type')] ?? '',
+        formatAddress(numberOf(found, 'address')),
+        ...reasonCells(numberOf(found, 'reason')),
+      ],
+    })),
+    empty: 'No record waits for the guest’s driver, which clears what it has read.',
   };
 }
 
@@ -111,6 +246,9 @@ function hostPasid(
   { vm, uuid }: { readonly vm: string; readonly uuid: string },
   guestPasid: number,
 ): number {
+  if (guestPasid === 0) {
+    return numberOf(record(machine.software.get(`vdev/${uuid}`)) ?? {}, 'defaultPasid') || -1;
+  }
   const bound = machine.software
     .entries('iommufd/')
     .map(([, value]) => record(value))
@@ -137,7 +275,10 @@ function entryRow(
       ? undefined
       : findPasidEntry(machine, host.rid, host.pasid);
   const shadow = found === undefined ? undefined : PasidTableEntry.decode(found.words);
-  const isFollowed = shadow?.P === 1 && shadow.FSPTPTR === entry.FSPTPTR;
+  const isFollowed =
+    entry.PGTT === PGTT.passThrough
+      ? shadow?.PGTT === PGTT.secondStage
+      : shadow?.P === 1 && shadow.FSPTPTR === entry.FSPTPTR;
   return {
     id: `guest-${guest.rid}-${guest.pasid}`,
     refs: host === undefined || host.pasid < 0 ? {} : { rid: ridRef(host.rid), pasid: host.pasid },
@@ -165,9 +306,9 @@ function entryRow(
 
 function entriesTable(machine: Machine, unit: GuestUnit): TableSection {
   const root = {
-    address: numberOf(unit.state, 'root'),
+    address: Math.max(0, numberOf(unit.own, 'root')),
     mode: 1,
-    isScalable: unit.state['mode'] === 'scalable',
+    isScalable: numberOf(unit.own, 'mode') === TTM.scalable,
     isEnabled: true,
   };
   const entries =
@@ -248,7 +389,14 @@ export function viommuView(context: ViewContext): ViewModel {
         options: units.map(({ vm }) => ({ value: vm, title: vm })),
       },
     ],
-    sections: [unitSection(unit), entriesTable(machine, unit), eventsTable(context)],
-    notModelled: 'Interrupt remapping by the guest, second-stage tables of the guest.',
+    sections: [
+      unitSection(unit),
+      functionsTable(machine, unit),
+      entriesTable(machine, unit),
+      faultsTable(unit),
+      eventsTable(context),
+    ],
+    notModelled:
+      'Interrupt remapping by the guest, second-stage tables of the guest. Under iommufd, faults that are no page requests stay in the host’s log.',
   };
 }

@@ -195,13 +195,14 @@ export class Qemu {
   shutdown(): void {
     this.viommu?.close();
     this.devices.forEach((device) => this.unplug(device));
+    this.viommu?.vanish();
     this.#kvm.kernel.processes.exit(this.process);
   }
 
   /** The process is killed: the kernel closes what it had open, and nothing else happens. */
   kill(): void {
     const { core, processes } = this.#kvm.kernel;
-    this.viommu?.faults.close();
+    this.viommu?.vanish();
     processes.kill(this.process, 'SIGKILL');
     for (const { name } of this.devices) {
       core.publish(`vm/${this.name}/device/${name}`, undefined);

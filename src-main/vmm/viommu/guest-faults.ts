@@ -36,6 +36,8 @@ export interface GuestFaultsParts {
   /** Why the guest's unit takes no page request with this PASID; undefined when it does. */
   refusalOf(device: ShadowedDevice, pasid: number): GuestRefusal | undefined;
   record(fault: VirtualFault): void;
+  /** Registers of the unit are others now. */
+  onChanged(): void;
   /** How long a guest may take. */
   readonly answerLimitNs: number;
 }
@@ -88,7 +90,7 @@ export class GuestFaults {
 
   /** Queues a group for the guest. False when it does not fit, or its device left. */
   push(group: GuestFaultGroup): boolean {
-    const { core, vm, queue, ridOf } = this.#parts;
+    const { core, vm, queue, ridOf, onChanged } = this.#parts;
     const { device, pasid, faults } = group;
     const rid = ridOf(device);
     const last = faults.at(-1);
@@ -96,7 +98,10 @@ export class GuestFaults {
       return false;
     }
     const seq = core.hw.emit(VIOMMU_PAGE_REQUEST, vm, device, pasid, last.address, last.group);
-    return core.hw.within(seq, () => queue.push(faults.map((fault) => ({ ...fault, rid, pasid }))));
+    const requests = faults.map((fault) => ({ ...fault, rid, pasid }));
+    const isQueued = core.hw.within(seq, () => queue.push(requests));
+    onChanged();
+    return isQueued;
   }
 
   close(): void {
@@ -139,6 +144,7 @@ export class GuestFaults {
         isExecute: false,
       });
     }
+    this.#parts.onChanged();
     const group = faults.at(-1)?.group ?? 0;
     const by =
       reason === NO_REASON ? 'the VMM: nothing is bound' : 'the VMM: the guest’s unit refuses it';

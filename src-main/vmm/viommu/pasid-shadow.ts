@@ -39,6 +39,8 @@ export interface PasidShadowParts {
   isTranslating(): boolean;
 }
 
+export type Met = 'first-stage' | 'guest-physical' | 'nothing';
+
 /** A table to nest, a fault, or guest-physical memory. */
 type Wanted = ShadowEntry | GuestRefusal | 'guest-physical';
 
@@ -104,6 +106,16 @@ export class PasidShadow {
   guestEntry(device: ShadowedDevice, pasid: number): ShadowEntry | undefined {
     const wanted = this.#wanted(device, pasid);
     return typeof wanted === 'object' && 'stage1' in wanted ? wanted : undefined;
+  }
+
+  /** What requests of a function without a PASID meet, and the fault reason where it is a fault of the guest. */
+  stateOf(device: string): { readonly meets: Met; readonly reason: number } {
+    const blocked = this.#blocked.get(device);
+    const isBound = this.find(device, 0) !== undefined;
+    return {
+      meets: isBound ? 'first-stage' : blocked === undefined ? 'guest-physical' : 'nothing',
+      reason: blocked?.reason ?? NO_REASON,
+    };
   }
 
   /** The fault that a request meets which the host refused for want of an entry; undefined for one that has its entry. */

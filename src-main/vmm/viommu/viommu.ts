@@ -46,6 +46,7 @@ import { VirtualCommands } from './virtual-commands.ts';
 import { VirtualEvent } from './virtual-event.ts';
 import { VirtualFaults } from './virtual-faults.ts';
 import { guestReason } from './guest-reason.ts';
+import { unitState } from './viommu-state.ts';
 import { VirtualPageRequests } from './virtual-page-requests.ts';
 import { VirtualQueue, type TrappedCommand } from './virtual-queue.ts';
 
@@ -100,6 +101,8 @@ export class Viommu {
   readonly #commands: VirtualCommands | null;
   readonly #invalidations: GuestInvalidations;
   readonly #events: readonly VirtualEvent[];
+  readonly #publishState: () => void;
+  readonly #removeState: () => void;
   #handler: ViommuHandler | null = null;
 
   constructor(parts: ViommuParts, options: ViommuOptions) {
@@ -158,8 +161,15 @@ export class Viommu {
       ridOf: (device) => parts.devices().find((d) => d.name === device)?.rid,
       refusalOf: (device, pasid) => this.shadow.pageRequestRefusal(device, pasid),
       record: (fault) => this.#faultLog.record(fault),
+      onChanged: () => this.#publishState(),
       answerLimitNs: options.answerLimitNs ?? ANSWER_LIMIT_NS,
     });
+    const { shadow } = this;
+    const unit = { registers, capability, tables: this.#tables, shadow };
+    const key = `vm/${vm.vm}/viommu`;
+    this.#publishState = () => core.publish(key, unitState(unit));
+    this.#removeState = () => core.publish(key, undefined);
+    this.#publishState();
     this.#commands =
       backend.pasids === null
         ? null
@@ -185,6 +195,7 @@ export class Viommu {
   write(offset: number, bytes: 1 | 2 | 4 | 8, value: bigint): void {
     if (accessProblem(offset, bytes, 8) === undefined) {
       this.registers.write(offset, bytes, value);
+      this.#publishState();
     }
   }
 
@@ -209,6 +220,7 @@ export class Viommu {
   /** A device joins after the guest set everything up. */
   plugged(): void {
     this.#replay();
+    this.#publishState();
   }
 
   unplugged(device: string): void {
@@ -222,11 +234,18 @@ export class Viommu {
     this.#faultLog.reset();
     this.#tables.root = -1;
     this.#tables.mode = TTM.legacy;
+    this.#publishState();
   }
 
   close(): void {
     this.shadow.drop();
     this.faults.close();
+  }
+
+  /** The VMM is gone, and with it the unit; what it had on the host goes with its files. */
+  vanish(): void {
+    this.faults.close();
+    this.#removeState();
   }
 
   #written(write: RegisterWrite): void {
@@ -292,6 +311,7 @@ export class Viommu {
         : { reason: guestReason(reason), isSilent: entry.isSilent };
     if (own !== undefined && !isSilent) {
       this.#faultLog.record({ ...request, rid: found.rid, reason: own, pasid: pasid || -1 });
+      this.#publishState();
     }
   }
 

@@ -29,14 +29,21 @@ export const ZH_CN_SENTENCES: Readonly<Record<string, string>> = {
   'For requests without PASID': '用于不带 PASID 的请求',
   'Guest-physical: the VMM reads it there': '客户机物理地址：VMM 在那里读取',
   'Guest-physical: each write of its tail traps': '客户机物理地址：每次写队尾都会陷入',
+  'Guest-physical: the VMM writes requests there': '客户机物理地址：VMM 把请求写到那里',
+  'Status registers of faults and page requests': '故障与页请求的状态寄存器',
+  'What the host lets them reach now': '宿主机现在让它们到达的范围',
+  'Fault with which the guest’s own tables refuse them': '客户机自己的表拒绝它们的故障',
+  'The VM has no device behind its unit.': '虚拟机的单元后面没有设备。',
+  'No record waits for the guest’s driver, which clears what it has read.':
+    '没有记录在等客户机的驱动，它读过的会清除。',
   'A guest-physical address': '客户机物理地址',
   'Followed: the host’s entry uses the very table of the guest, nested on the VM’s second stage':
     '已跟随：宿主机表项使用客户机的同一张页表，嵌套在虚拟机的第二级之上',
   'The guest has no PASID entry yet. Binding a process in the guest writes one.':
     '客户机还没有 PASID 表项。在客户机中绑定进程会写入一项。',
   'The guest has not used its unit yet.': '客户机还没有使用它的单元。',
-  'Interrupt remapping by the guest, second-stage tables of the guest.':
-    '客户机的中断重映射，客户机的第二级页表。',
+  'Interrupt remapping by the guest, second-stage tables of the guest. Under iommufd, faults that are no page requests stay in the host’s log.':
+    '客户机的中断重映射，客户机的第二级页表。在 iommufd 下，不属于页请求的故障留在宿主机的日志里。',
   'Host number, and the guest’s number': '宿主机编号，以及客户机编号',
   'Host PASID that its requests carry': '它的请求所带的宿主机 PASID',
   'Identifiers of the maker of the board': '板卡制造商的标识',
@@ -226,6 +233,8 @@ export const ZH_CN_SENTENCES: Readonly<Record<string, string>> = {
 
 /** Sentences with parts that change. `{}` stands for any text; the parts come in the order of `{0}`, `{1}`. */
 export const ZH_CN_PATTERNS: readonly (readonly [english: string, chinese: string])[] = [
+  ['{}, head {}, tail {}', '{0}，队首 {1}，队尾 {2}'],
+  ['on, {} mode', '已启用，{0} 模式'],
   ['root table at {}, {}, remapping on', '根表位于 {0}，{1}，重映射已启用'],
   ['root table at {}, {}, remapping off', '根表位于 {0}，{1}，重映射未启用'],
   ['{}, remapping off', '{0}，重映射未启用'],

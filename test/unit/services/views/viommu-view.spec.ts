@@ -1,6 +1,13 @@
 /** The pane of virtual IOMMUs over a guest whose process uses plain pointers. */
 import { describe, expect, it } from 'vitest';
-import type { TableSection, ViewModel } from '../../../../src-main/protocol/views.ts';
+import { defined } from '../../../../src-main/bits/invariant.ts';
+import { contextCacheGlobal } from '../../../../src-main/linux/iommu/intel/invalidations.ts';
+import { FECTL_REG } from '../../../../src-main/spec/vtd/registers/fault.ts';
+import type {
+  KeyValueSection,
+  TableSection,
+  ViewModel,
+} from '../../../../src-main/protocol/views.ts';
 import { translateView } from '../../../../src-main/services/views/translate-view.ts';
 import { makeView } from '../../../../src-main/services/views/views.ts';
 import {
@@ -39,8 +46,52 @@ describe.each(['iommufd', 'kvmforum2019'] as const)('a guest with a vIOMMU, %s',
     expect(own?.[7]).toBe('followed');
     const carried = rowsOf(model, 'events').map((row) => row[1] ?? '');
     expect(carried.some((what) => what.includes('is missing'))).toBe(true);
-    expect(translateView(model, 'zh-CN').sections[1]).toMatchObject({
+    const chinese = translateView(model, 'zh-CN').sections;
+    expect(chinese.find((section) => section.id === 'entries')).toMatchObject({
       title: '客户机与宿主机的 PASID 表项',
     });
+  });
+});
+
+describe('a function that the guest’s unit would refuse', () => {
+  it('is shown as blocked, with the fault, its records and the state of the queues', () => {
+    const lab = bootVsva('iommufd', ['shared']);
+    const own = startGuest(lab, 1, 'shared');
+    const app = openGuestApp(own, 'app');
+    const { unit } = defined(own.guest.iommu.driver ?? undefined, 'Driver of the guest');
+    const { hw } = own.guest.core;
+    const context = unit.contexts.entryAddress(own.dev.rid);
+    const show = (): ViewModel =>
+      makeView('viommu', {
+        machine: lab.machine,
+        trace: lab.machine.trace,
+        at: lab.machine.trace.head,
+        params: {},
+      });
+    expect(rowsOf(show(), 'functions')[0]?.slice(0, 3)).toEqual([
+      '00:03.0',
+      'first stage of the guest',
+      '—',
+    ]);
+    // Page requests off, and the driver does not hear of faults.
+    own.viommu.write(FECTL_REG.offset, 4, 2n ** 31n);
+    hw.memoryWrite64(context, hw.memoryRead64(context) & ~0x10n);
+    unit.queue.submit([contextCacheGlobal()]);
+    own.guest.instructions.enqcmd(app.process, app.portal, guestMove(app));
+    own.guest.core.advance(5_000_000);
+    const record = rowsOf(show(), 'faults')[0];
+    expect(record?.slice(1, 4)).toEqual(['00:03.0', String(app.process.mm.pasid), 'page request']);
+    expect(record?.[5]).toBe('47h');
+    hw.memoryWrite64(context, hw.memoryRead64(context) & ~1n);
+    unit.queue.submit([contextCacheGlobal()]);
+    expect(rowsOf(show(), 'functions')[0]?.slice(1, 3)).toEqual(['nothing: blocked', '41h']);
+    const state = show().sections.find((s) => s.id === 'unit') as KeyValueSection;
+    const valueOf = (key: string): string =>
+      state.rows.find((row) => row.key === key)?.value ?? 'missing';
+    expect(valueOf('Fault status')).toContain('faults wait');
+    expect(valueOf('Translation')).toBe('on, scalable mode');
+    expect(valueOf('Invalidation queue')).toMatch(/^0x[0-9a-f_]+, head (\d+), tail \1$/);
+    own.vm.kill();
+    expect(show().sections).toEqual([]);
   });
 });
