@@ -61,7 +61,14 @@ export {
   type CompletionStatus,
   type PcieFunction,
 } from './pcie/ports.ts';
-export { onBehalfOf } from './isolation/isolation-port.ts';
+export {
+  actingAs,
+  onBehalfOf,
+  type Actor,
+  type AssignedSpace,
+  type IsolationCall,
+  type IsolationPort,
+} from './isolation/isolation-port.ts';
 export { MachineHardware } from './machine-hardware.ts';
 export { Machine, memoryRegions, type MachineState } from './machine.ts';
 export { SoftwareState } from './software-state.ts';

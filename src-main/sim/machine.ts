@@ -119,7 +119,9 @@ export class Machine implements Snapshotable<MachineState> {
     this.isolation =
       config.hasIsolationOracle === false || trace.mode === 'off'
         ? undefined
-        : new IsolationOracle(this.trace);
+        : new IsolationOracle(this.trace, {
+            cpuOf: (high, low) => this.cpus.router.targetOf(high, low),
+          });
     this.fabric = new Fabric(this.memory, this.trace, this.isolation);
     this.cpus = new CpuComplex(
       { cpus: config.cpus, physicalAddressBits: capability.haw, apicBase: PLATFORM.lapicBase },
@@ -143,7 +145,11 @@ export class Machine implements Snapshotable<MachineState> {
       interrupts: this.cpus,
       devices: this.fabric,
       createInterruptRemapping: (context) =>
-        new InterruptRemapping({ ...context, cacheEntries: caches.interruptEntry }),
+        new InterruptRemapping({
+          ...context,
+          cacheEntries: caches.interruptEntry,
+          watch: this.isolation,
+        }),
     });
     this.fabric.connect(this.unit);
     for (const device of config.devices) {

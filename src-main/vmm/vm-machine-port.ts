@@ -16,13 +16,14 @@ import type { EventKind } from '../spec/events/event.ts';
 import { ACCESS_TRAPPED, ACCESS_UNASSIGNED, PASID_MISS_HANDLED } from '../spec/events/vmm.ts';
 import { EAGAIN } from '../linux/errno.ts';
 import {
-  onBehalfOf,
+  actingAs,
   type EnqcmdResult,
   type EptWalk,
   type HardwarePort,
   type MachineConfig,
   type PlainData,
 } from '../sim/index.ts';
+import { GuestIsolation } from './guest-isolation.ts';
 import { trapExit } from './trap-exit.ts';
 import type { Kvm } from './kvm/kvm.ts';
 import type { KvmVcpu } from './kvm/kvm-vcpu.ts';
@@ -61,6 +62,7 @@ export interface VmMachinePortParts {
 
 export class VmMachinePort implements HardwarePort {
   readonly config: MachineConfig;
+  readonly isolation: GuestIsolation | undefined;
   readonly #parts: VmMachinePortParts;
   readonly #hw: HardwarePort;
   readonly #vcpus: readonly KvmVcpu[];
@@ -70,6 +72,12 @@ export class VmMachinePort implements HardwarePort {
     this.config = parts.config;
     this.#hw = parts.kvm.kernel.core.hw;
     this.#vcpus = parts.qemu.vm.vcpus;
+    const { qemu } = parts;
+    const { isolation } = this.#hw;
+    this.isolation =
+      isolation === undefined
+        ? undefined
+        : new GuestIsolation(isolation, qemu.process.mm.name, qemu.name);
   }
 
   get nowNs(): number {
@@ -236,9 +244,13 @@ export class VmMachinePort implements HardwarePort {
     });
   }
 
-  /** A store that reaches a portal without an exit is the guest's own: what the device does then is done for the VM. */
+  /**
+   * What the device does because of such a store is done for the VM, and for the process that made it, whether the store
+   * reached the portal or the VMM made another in its place.
+   */
   #submit<T>(body: () => T): T {
-    return onBehalfOf(this.#hw.isolation, this.#parts.qemu.process.mm.name, body);
+    const { isolation } = this;
+    return isolation === undefined ? body() : actingAs(this.#hw.isolation, isolation.actor, body);
   }
 
   readMsr(cpu: number, index: number): bigint {
@@ -420,12 +432,14 @@ export class VmMachinePort implements HardwarePort {
         value: first,
         isWrite: true,
       });
-      let result = 0;
-      for (let i = 0; i < SLOT_BYTES / 8; i++) {
-        const value = (BigInt(words[i * 2 + 1] ?? 0) << 32n) | BigInt(words[i * 2] ?? 0);
-        result = device.mmioWrite(bar, offset + i * 8, 8, value);
-      }
-      return result;
+      return this.#submit(() => {
+        let result = 0;
+        for (let i = 0; i < SLOT_BYTES / 8; i++) {
+          const value = (BigInt(words[i * 2 + 1] ?? 0) << 32n) | BigInt(words[i * 2] ?? 0);
+          result = device.mmioWrite(bar, offset + i * 8, 8, value);
+        }
+        return result;
+      });
     });
   }
 

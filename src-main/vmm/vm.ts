@@ -57,6 +57,7 @@ export class Vm {
 
   /** Firmware, then the guest's own Linux. */
   boot(params: Partial<KernelParams> = {}): Kernel {
+    this.#tellForgotten();
     runFirmware(this.port);
     const guest = createKernel({
       hw: this.port,
@@ -95,6 +96,12 @@ export class Vm {
     const core = this.#guest?.core;
     core?.publishedKeys('').forEach((key) => core.publish(key, undefined));
     this.#guest = null;
+    this.#tellForgotten();
+  }
+
+  #tellForgotten(): void {
+    const { isolation } = this.#kvm.kernel.core.hw;
+    isolation?.tell({ op: 'forget-guest', vm: this.qemu.process.mm.name });
   }
 }
 

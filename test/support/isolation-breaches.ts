@@ -20,3 +20,27 @@ export function breachesOf(lab: Pick<Lab, 'rows'>): readonly Breach[] {
   }
   return [...found.values()];
 }
+
+export interface InterruptBreach {
+  /** On whose behalf the function sent the message. */
+  readonly principal: string;
+  readonly owner: string;
+  readonly rid: number;
+  readonly vector: number;
+  /** 0: at a CPU, 1: in a posted-interrupt descriptor. */
+  readonly arrival: number;
+  /** 0: from an interrupt table, 1: by a write to memory. */
+  readonly path: number;
+}
+
+/** Vectors that came by the doing of somebody else, oldest first. */
+export function interruptBreachesOf(lab: Pick<Lab, 'rows'>): readonly InterruptBreach[] {
+  return lab.rows('isolation.interrupt.breached').map(({ values }) => ({
+    principal: String(values['principal']),
+    owner: String(values['owner']),
+    rid: Number(values['rid']),
+    vector: Number(values['vector']),
+    arrival: Number(values['arrival']),
+    path: Number(values['path']),
+  }));
+}

@@ -9,7 +9,10 @@ import { parseBdf } from '../../src-main/linux/pci/pci-scan.ts';
 import { Machine, MachineHardware, type PlainData } from '../../src-main/sim/index.ts';
 import { COMMAND } from '../../src-main/spec/dsa/commands.ts';
 import { STATUS } from '../../src-main/spec/dsa/status-codes.ts';
-import { ISOLATION_BREACHED } from '../../src-main/spec/events/isolation.ts';
+import {
+  ISOLATION_BREACHED,
+  ISOLATION_INTERRUPT_BREACHED,
+} from '../../src-main/spec/events/isolation.ts';
 import {
   VFIO_DEVICE_IOCTLS as D,
   VFIO_FLAGS as F,
@@ -68,12 +71,12 @@ function withoutCounts(state: PlainData | undefined): PlainData | undefined {
     : state;
 }
 
-/** What the machine's isolation oracle finds, access by access. */
+/** What the machine's isolation oracle finds, access by access and message by message. */
 function watchBreaches({ trace }: Machine): string[] {
   const breaches: string[] = [];
   const record = trace.record.bind(trace);
   trace.record = (kind, ...values) => {
-    if (kind === ISOLATION_BREACHED) {
+    if (kind === ISOLATION_BREACHED || kind === ISOLATION_INTERRUPT_BREACHED) {
       breaches.push(values.slice(1).join(' '));
     }
     return record(kind, ...values);

@@ -12,14 +12,17 @@ const COUNTER_BYTES = 8;
 
 export class EventfdFile extends OpenFile {
   readonly id: number;
+  /** Name of the address space whose process made it. */
+  readonly owner: string;
   #count = 0;
   #total = 0;
   readonly #listeners = new Set<(count: number) => void>();
 
-  constructor(core: Core) {
+  constructor(core: Core, owner: string) {
     const id = core.nextId('eventfd', 1);
     super(core, `eventfd${id}`);
     this.id = id;
+    this.owner = owner;
     this.#publish();
   }
 

@@ -4,6 +4,7 @@
  * A paging domain owns its tables. An identity domain passes addresses through, a blocked domain lets nothing through, an
  * SVA domain uses the tables of a process, a nested domain those of a guest on top of a paging domain.
  */
+import type { AssignedSpace } from '../../sim/index.ts';
 import type { Core } from '../core/core.ts';
 import { Refcount } from '../core/refcount.ts';
 import type { Mm } from '../mm/mm.ts';
@@ -223,8 +224,19 @@ export class IommuDomain {
   /** Whoever passes addresses through or lets nothing through says nothing about owners. */
   #assign(dev: PciDev, pasid: number, isAttached: boolean): void {
     const hasSpace = isAttached && this.type !== 'identity' && this.type !== 'blocked';
-    const space = hasSpace ? { principal: this.owner, domain: this.name } : undefined;
+    const space = hasSpace ? this.#space : undefined;
     this.#core.hw.isolation?.tell({ op: 'assign', rid: dev.rid, pasid, space });
+  }
+
+  /** Whose it is, and by which tables one knows it again: a guest's are told by their guest-physical address. */
+  get #space(): AssignedSpace {
+    const table = this.table?.root ?? this.mm?.table.root;
+    return {
+      principal: this.owner,
+      domain: this.name,
+      ...(table === undefined ? {} : { table }),
+      ...(this.stage1 === null ? {} : { guestTable: this.stage1.pgtbl_addr }),
+    };
   }
 
   #lend(op: 'lend' | 'take-back', { address, bytes }: MappedRange): void {

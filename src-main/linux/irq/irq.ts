@@ -66,11 +66,15 @@ export interface IrqDesc {
   handler: IrqHandler | null;
   count: number;
   posted: PostedTarget | null;
+  /** Name of the address space that it is for; null while the kernel handles it for itself. */
+  principal: string | null;
 }
 
 const FIRST_VECTOR = 0x31;
 const LAST_VECTOR = 0xee;
 const FIRST_IRQ = 24;
+/** Requester ID of a vector that no message of a function may raise. */
+const NO_FUNCTION = -1;
 
 export function compatibilityMessage(cpu: number, vector: number): InterruptMessage {
   const address = CompatibilityMessageAddress.encode({
@@ -143,8 +147,10 @@ export class Irqs {
       handler: null,
       count: 0,
       posted: null,
+      principal: null,
     };
     this.#descs.set(irq, desc);
+    this.#tellHolder(desc);
     this.#compose(desc);
     this.#publish(desc);
     return irq;
@@ -186,6 +192,9 @@ export class Irqs {
       if (!this.#vectors.has(key)) {
         this.#vectors.set(key, () => handler(argument));
         this.#names.set(key, name);
+        if (argument < 0) {
+          this.#hold(cpu, vector, name);
+        }
         return vector;
       }
     }
@@ -197,6 +206,7 @@ export class Irqs {
     for (let cpu = 0; cpu < this.#core.hw.config.cpus; cpu++) {
       this.#vectors.set(cpu * 256 + vector, () => handler(cpu));
       this.#names.set(cpu * 256 + vector, name);
+      this.#hold(cpu, vector, name);
     }
   }
 
@@ -212,6 +222,7 @@ export class Irqs {
     }
     desc.handler = handler;
     desc.name = name;
+    this.#tellHolder(desc);
     desc.chip.unmask(desc.hwirq);
     this.#publish(desc);
     return 0;
@@ -226,7 +237,18 @@ export class Irqs {
     desc.chip.mask(desc.hwirq);
     desc.handler = null;
     desc.name = '';
+    desc.principal = null;
+    this.#tellHolder(desc);
     this.#publish(desc);
+  }
+
+  /** Until it is freed, the interrupt is for a process, which will hear it by an eventfd of its own. */
+  giveTo(irq: number, principal: string): void {
+    const desc = this.#descs.get(irq);
+    if (desc?.handler === null) {
+      desc.principal = principal;
+      this.#tellHolder(desc);
+    }
   }
 
   /** The chip lost what it stored: message and mask again. */
@@ -255,6 +277,7 @@ export class Irqs {
     this.#freeVector(desc.cpu, desc.vector);
     desc.cpu = cpu;
     desc.vector = vector;
+    this.#tellHolder(desc);
     if (desc.posted === null) {
       this.#compose(desc);
     }
@@ -334,6 +357,22 @@ export class Irqs {
   #freeVector(cpu: number, vector: number): void {
     this.#vectors.delete(cpu * 256 + vector);
     this.#names.delete(cpu * 256 + vector);
+    this.#core.hw.isolation?.tell({ op: 'hold-vector', cpu, vector, holder: undefined });
+  }
+
+  /** A vector that no function raises. */
+  #hold(cpu: number, vector: number, name: string): void {
+    const holder = { rid: NO_FUNCTION, principal: undefined, name };
+    this.#core.hw.isolation?.tell({ op: 'hold-vector', cpu, vector, holder });
+  }
+
+  #tellHolder({ irq, cpu, vector, rid, principal, name }: IrqDesc): void {
+    const holder = {
+      rid,
+      principal: principal ?? undefined,
+      name: name === '' ? `irq ${irq}` : name,
+    };
+    this.#core.hw.isolation?.tell({ op: 'hold-vector', cpu, vector, holder });
   }
 
   #compose(desc: IrqDesc): void {

@@ -75,7 +75,7 @@ export class SystemCalls {
 
   eventfd(process: Process): number {
     return this.#core.call('eventfd', [process], () =>
-      process.files.install(new EventfdFile(this.#core)),
+      process.files.install(new EventfdFile(this.#core, process.mm.name)),
     );
   }
 

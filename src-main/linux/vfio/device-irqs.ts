@@ -92,6 +92,7 @@ export class DeviceIrqs implements IrqSetTarget {
       return irq;
     }
     const name = `${this.#name}[${vector}]`;
+    this.#irqs.giveTo(irq, eventfd.owner);
     const requested = this.#irqs.request_irq(
       irq,
       () => eventfd.signal(`interrupt of ${name}`),

@@ -46,6 +46,10 @@ function isBetterTarget(apic: LocalApic, than: LocalApic): boolean {
   return apic.processorPriority < than.processorPriority;
 }
 
+function destinationOf(addressHigh: number, addressLow: number): number {
+  return fieldOf(addressHigh, DEST_HIGH) * DEST_BITS + fieldOf(addressLow, DEST);
+}
+
 export interface RouterCounters {
   messages: number;
   lost: number;
@@ -73,7 +77,7 @@ export class InterruptRouter implements InterruptSink, Snapshotable<RouterCounte
       this.#lose(addressHigh, addressLow, data, MESSAGE_LOSS.wrongAddress);
       return;
     }
-    const destination = fieldOf(addressHigh, DEST_HIGH) * DEST_BITS + fieldOf(addressLow, DEST);
+    const destination = destinationOf(addressHigh, addressLow);
     const mode = fieldOf(data, DLM);
     if (!KNOWN_MODES.has(mode) || mode === DELIVERY_MODE.startUp) {
       this.#lose(addressHigh, addressLow, data, MESSAGE_LOSS.reservedMode);
@@ -91,6 +95,13 @@ export class InterruptRouter implements InterruptSink, Snapshotable<RouterCounte
       this.#hand(destination, isLogical, vector, mode, isFieldSet(data, TM), goesToOne);
     }
     this.#trace.cause = saved;
+  }
+
+  /** Number of the first CPU that a message with this address reaches, -1 for none. */
+  targetOf(addressHigh: number, addressLow: number): number {
+    const destination = destinationOf(addressHigh, addressLow);
+    const isLogical = isFieldSet(addressLow, DM);
+    return this.#apics.findIndex((apic) => this.#matches(apic, destination, isLogical));
   }
 
   /** An inter-processor interrupt. */

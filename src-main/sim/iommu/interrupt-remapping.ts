@@ -52,7 +52,7 @@ import {
   type InterruptEntryCacheState,
 } from './interrupt-entry-cache.ts';
 import { InterruptPosting, POSTED, createPostRequest } from './posted-interrupt.ts';
-import type { FaultReport, FaultSink, InterruptSink } from './ports.ts';
+import type { FaultReport, FaultSink, InterruptSink, InterruptWatch } from './ports.ts';
 import type { UnitLimits } from './unit-limits.ts';
 
 const FAULT = {
@@ -81,6 +81,7 @@ export interface InterruptRemappingOptions {
   readonly source: number;
   /** Entries of the interrupt entry cache; 0 turns it off. */
   readonly cacheEntries: number;
+  readonly watch?: InterruptWatch | undefined;
 }
 
 /** What SIRTP took over from IRTA_REG. */
@@ -123,6 +124,7 @@ export class InterruptRemapping implements Snapshotable<InterruptRemappingState>
   readonly #limits: UnitLimits;
   readonly #faults: FaultSink;
   readonly #sink: InterruptSink;
+  readonly #watch: InterruptWatch | undefined;
   readonly #trace: Trace;
   readonly #source: number;
   readonly #cache: InterruptEntryCache;
@@ -154,6 +156,7 @@ export class InterruptRemapping implements Snapshotable<InterruptRemappingState>
     this.#limits = options.limits;
     this.#faults = options.faults;
     this.#sink = sink;
+    this.#watch = options.watch;
     this.#trace = trace;
     this.#source = source;
     this.#cache = new InterruptEntryCache(options.cacheEntries, trace, source);
@@ -384,6 +387,7 @@ export class InterruptRemapping implements Snapshotable<InterruptRemappingState>
       return this.#block(rid, reason, index, word0);
     }
     this.#counters.posted++;
+    this.#watch?.posted(post.high, post.low, post.vector);
     return COMPLETION.success;
   }
 
@@ -402,11 +406,11 @@ export class InterruptRemapping implements Snapshotable<InterruptRemappingState>
       this.#trace.num(trigger);
       this.#trace.enter(this.#trace.end());
     }
-    this.#sink.deliver(
-      messageAddressHigh(destination),
-      messageAddressLow(destination, fieldOf(word0, IRTE.RH), destinationMode),
-      messageData(vector, fieldOf(word0, IRTE.DLM), trigger),
-    );
+    const high = messageAddressHigh(destination);
+    const low = messageAddressLow(destination, fieldOf(word0, IRTE.RH), destinationMode);
+    const data = messageData(vector, fieldOf(word0, IRTE.DLM), trigger);
+    this.#watch?.delivered(high, low, data);
+    this.#sink.deliver(high, low, data);
   }
 
   /** Compatibility format, or remapping disabled: the message goes on as it came. */
@@ -419,6 +423,7 @@ export class InterruptRemapping implements Snapshotable<InterruptRemappingState>
       this.#trace.num(data >>> 0);
       this.#trace.enter(this.#trace.end());
     }
+    this.#watch?.delivered(high, low, data);
     this.#sink.deliver(high, low, data);
     return COMPLETION.success;
   }

@@ -10,6 +10,14 @@ export interface InterruptSink {
   deliver(addressHigh: number, addressLow: number, data: number): void;
 }
 
+/** Sees messages of functions where they arrive, and changes nothing. */
+export interface InterruptWatch {
+  /** A message in compatibility format goes to the CPUs. */
+  delivered(addressHigh: number, addressLow: number, data: number): void;
+  /** A vector was posted to the descriptor at this address. */
+  posted(high: number, low: number, vector: number): void;
+}
+
 /** A fault as the recorder takes it. Addresses are halves. */
 export interface FaultReport {
   /** Fault reason, section 7.1.3. */

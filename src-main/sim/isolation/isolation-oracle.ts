@@ -1,40 +1,56 @@
 /**
- * Knows at each instant who owns each page and for whom each device access is done, and records an access that leaves the
- * memory of its principal, at the access. It only watches: what the machine does is the same without it.
+ * Knows at each instant who owns each page and each vector, and for whom each device works, and records an access that leaves
+ * the memory of its principal, and a vector that arrives at somebody by the doing of somebody else, when it happens. It only
+ * watches: what the machine does is the same without it.
  *
  * For whom: the submitter, when the access follows from a record made in somebody's turn (`submission-turns.ts`); else the
  * owner of the address space that Requester ID and PASID select. Requests in spaces of the kernel's own drivers may reach the
  * pages that the kernel lent to that space, whoever's they are. A translated request without PASID that follows from no known
- * submission may reach what any space of its function may. Where software said nothing, nothing is judged.
+ * submission may reach what any space of its function may. An access that stays within a VM is judged once more, with what
+ * the guest's kernel said (`guest-memory.ts`). Where software said nothing, nothing is judged.
  *
- * Not modelled: owners of interrupt vectors; processes inside one VM, whose memory is the VM's.
+ * Not modelled: vectors within one VM, which are its kernel's; registers behind a peer's BAR that the kernel keeps.
  */
-import { numberOf } from '../../bits/u64.ts';
 import { assertNever } from '../../bits/invariant.ts';
-import { ISOLATION_ACCESS, ISOLATION_BREACHED } from '../../spec/events/isolation.ts';
+import { numberOf } from '../../bits/u64.ts';
+import { fieldOf, wordField } from '../../bits/word-field.ts';
+import { DELIVERY_MODE } from '../../spec/cpu/local-apic.ts';
+import {
+  INTERRUPT_ARRIVAL,
+  INTERRUPT_PATH,
+  ISOLATION_ACCESS,
+  ISOLATION_BREACHED,
+  ISOLATION_INTERRUPT_BREACHED,
+} from '../../spec/events/isolation.ts';
+import { formatBdf } from '../../spec/pcie/requester-id.ts';
+import { CompatibilityMessageData } from '../../spec/vtd/interrupt-message.ts';
 import type { Snapshotable } from '../core/snapshot.ts';
 import type { Trace } from '../core/trace.ts';
 import { ADDRESS_TYPE, type MemoryRequest } from '../pcie/ports.ts';
-import type { AssignedSpace, IsolationCall, IsolationPort } from './isolation-port.ts';
-import { PageOwners, type OwnedRange } from './page-owners.ts';
-import { SubmissionTurns, type SubmissionTurnsState } from './submission-turns.ts';
+import { accessKey, AllowedAccesses } from './allowed-accesses.ts';
+import { domainHolder, KERNEL } from './assigned-spaces.ts';
+import { GuestMemory, type GuestMemoryState } from './guest-memory.ts';
+import type { Actor, IsolationCall, IsolationPort } from './isolation-port.ts';
+import { KnownMemory, type KnownMemoryState, type Trespass } from './known-memory.ts';
+import { NO_ACTOR, SubmissionTurns, type SubmissionTurnsState } from './submission-turns.ts';
+import { VectorHolders, type Message, type VectorHoldersState } from './vector-holders.ts';
 
 const PAGE_BYTES = 4096;
-const PASID_COUNT = 2 ** 20;
-const NOBODY = 'nobody (a free page)';
+const VECTOR = wordField(CompatibilityMessageData, 'V');
+const DLM = wordField(CompatibilityMessageData, 'DLM');
 
-interface LentRange {
-  readonly domain: string;
-  readonly address: number;
-  readonly bytes: number;
+/** What the oracle asks of the machine. */
+export interface IsolationFacts {
+  /** The CPU, or the first of several, that a message in compatibility format reaches; -1 for none. */
+  cpuOf(addressHigh: number, addressLow: number): number;
 }
 
 export interface IsolationState {
-  readonly owners: readonly OwnedRange[];
+  readonly host: KnownMemoryState;
+  readonly guests: readonly (readonly [vm: string, state: GuestMemoryState])[];
+  readonly vectors: VectorHoldersState;
   readonly turns: SubmissionTurnsState;
-  readonly spaces: readonly (readonly [key: number, space: AssignedSpace])[];
-  readonly lent: readonly LentRange[];
-  readonly acting: string | undefined;
+  readonly acting: number;
   readonly turnFrom: number;
   readonly last: string;
 }
@@ -42,50 +58,59 @@ export interface IsolationState {
 export class IsolationOracle implements IsolationPort, Snapshotable<IsolationState> {
   readonly #trace: Trace;
   readonly #source: number;
-  readonly #owners = new PageOwners();
+  readonly #facts: IsolationFacts;
+  readonly #host = new KnownMemory();
+  readonly #vectors = new VectorHolders();
   readonly #turns = new SubmissionTurns();
-  #spaces = new Map<number, AssignedSpace>();
-  /** How many spaces of a function (by Requester ID) belong to each principal, or to the kernel by domain. */
-  #served = new Map<number, Map<string, number>>();
-  #lent: readonly LentRange[] = [];
-  #acting: string | undefined;
+  readonly #allowed = new AllowedAccesses();
+  /** By principal. */
+  #guests = new Map<string, GuestMemory>();
+  #acting = NO_ACTOR;
   #turnFrom = 0;
   /** The last breach: an access goes over a page in many requests. */
   #last = '';
+  /** The message that a function sends now. */
+  #message: Message | undefined;
 
-  constructor(trace: Trace) {
+  constructor(trace: Trace, facts: IsolationFacts) {
     this.#trace = trace;
     this.#source = trace.source('oracle');
+    this.#facts = facts;
   }
 
   // ---- what software says --------------------------------------------------------------------------------------------
 
   tell(call: IsolationCall): void {
+    if (call.op === 'act') {
+      this.#act(call.actor);
+      return;
+    }
+    this.#allowed.clear();
     switch (call.op) {
+      case 'back':
+        this.#guest(call.vm).back(call);
+        return;
+      case 'unback':
+        this.#guest(call.vm).unback(call.gpa, call.bytes);
+        return;
+      case 'in-guest':
+        this.#guest(call.vm).tell(call.name, call.call);
+        return;
+      case 'forget-guest':
+        this.#guests.get(call.vm)?.forget();
+        return;
+      case 'hold-vector':
+        this.#vectors.hold(call.cpu, call.vector, call.holder);
+        return;
+      case 'receive':
+        this.#vectors.receive(call.descriptor, call.principal);
+        return;
       case 'own':
-        this.#owners.add({
-          start: call.address,
-          end: call.address + call.bytes,
-          owner: call.owner,
-        });
-        return;
       case 'disown':
-        this.#owners.removeAt(call.address);
-        return;
       case 'assign':
-        this.#assign(call.rid, call.pasid, call.space);
-        return;
       case 'lend':
-        this.#lent = [
-          ...this.#lent,
-          { domain: call.domain, address: call.address, bytes: call.bytes },
-        ];
-        return;
       case 'take-back':
-        this.#takeBack(call);
-        return;
-      case 'act':
-        this.#act(call.principal);
+        this.#host.tell(call);
         return;
       default:
         assertNever(call);
@@ -96,55 +121,93 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
 
   /** A request that reaches memory at this host physical address. */
   reached(rid: number, request: MemoryRequest, high: number, low: number, isWrite: boolean): void {
-    const space = this.#spaces.get(spaceKey(rid, Math.max(request.pasid, 0)));
-    const submitter = this.#submitter();
-    const principal = submitter ?? space?.principal;
-    if (principal === undefined && space === undefined) {
-      return;
-    }
+    const { pasid } = request;
+    const actor = this.#actorOf(this.#trace.cause);
+    const isTranslated = request.addressType === ADDRESS_TYPE.translated;
     const address = numberOf(high, low);
-    const owner = this.#owners.ownerOf(address);
-    const isOwn = owner !== undefined && owner === principal;
-    if (isOwn || (space !== undefined && this.#isLent(space, address))) {
+    const key = accessKey(actor, rid, pasid, isTranslated);
+    if (this.#allowed.has(address, key)) {
       return;
     }
-    const isAnonymous =
-      submitter === undefined &&
-      request.pasid < 0 &&
-      request.addressType === ADDRESS_TYPE.translated;
-    if (isAnonymous && this.#isServed(rid, owner, address)) {
+    const submitter = this.#turns.actor(actor);
+    const isAnonymous = submitter === undefined && pasid < 0 && isTranslated;
+    const found = this.#trespass(address, { rid, pasid, submitter, isAnonymous });
+    if (found === undefined) {
+      this.#allowed.add(address, key);
       return;
     }
     const access = isWrite ? ISOLATION_ACCESS.write : ISOLATION_ACCESS.read;
-    this.#breach(principal ?? domainHolder(space?.domain ?? ''), owner ?? NOBODY, address, {
-      rid,
-      access,
-      request,
-    });
+    this.#breach(found, address, { rid, access, request });
   }
 
   /** A request that another function answers, past the remapping unit. */
   reachedPeer(rid: number, peer: number, request: MemoryRequest): void {
-    const space = this.#spaces.get(spaceKey(rid, Math.max(request.pasid, 0)));
-    const principal = this.#submitter() ?? space?.principal;
-    const owner = this.#spaces.get(spaceKey(peer, 0))?.principal;
+    const { spaces } = this.#host;
+    const submitter = this.#turns.actor(this.#actorOf(this.#trace.cause));
+    const principal = submitter?.principal ?? spaces.of(rid, request.pasid)?.principal;
+    const owner = spaces.of(peer, 0)?.principal;
     if (principal !== undefined && owner !== undefined && owner !== principal) {
-      this.#breach(principal, owner, numberOf(request.high, request.low), {
+      const access = ISOLATION_ACCESS.peer;
+      this.#breach({ principal, owner }, numberOf(request.high, request.low), {
         rid,
-        access: ISOLATION_ACCESS.peer,
+        access,
         request,
       });
     }
+  }
+
+  /** Runs `send`, which gives a message of a function to the unit. `cause` is the record that the message follows from. */
+  sending<T>(rid: number, cause: number, isDma: boolean, send: () => T): T {
+    const submitter = this.#turns.actor(this.#actorOf(cause));
+    const principal = submitter?.principal ?? this.#host.spaces.of(rid, 0)?.principal;
+    const saved = this.#message;
+    this.#message = { rid, principal, isDma };
+    try {
+      return send();
+    } finally {
+      this.#message = saved;
+    }
+  }
+
+  /** The unit hands the message that a function sends now to the CPUs, remapped or as it came. */
+  delivered(addressHigh: number, addressLow: number, data: number): void {
+    const message = this.#message;
+    const cpu = message === undefined ? -1 : this.#facts.cpuOf(addressHigh, addressLow);
+    if (message === undefined || cpu < 0) {
+      return;
+    }
+    const vector = fieldOf(data, VECTOR);
+    // NMI, INIT and the like have no vector, and are of no function.
+    const isVector = fieldOf(data, DLM) <= DELIVERY_MODE.lowestPriority;
+    const victim = this.#vectors.victimOf(cpu, isVector ? vector : -1, message);
+    this.#breachByMessage(message, victim, vector, INTERRUPT_ARRIVAL.cpu);
+  }
+
+  /** The unit posts the message that a function sends now to the virtual CPU with this descriptor. */
+  posted(high: number, low: number, vector: number): void {
+    const message = this.#message;
+    const receiver = this.#vectors.receiverOf(numberOf(high, low));
+    if (message === undefined || receiver === undefined) {
+      return;
+    }
+    const { rid, principal } = message;
+    const { spaces } = this.#host;
+    const isRight =
+      principal === undefined
+        ? !spaces.isUsed(rid) || spaces.serves(rid, receiver)
+        : principal === receiver;
+    const victim = isRight ? undefined : receiver;
+    this.#breachByMessage(message, victim, vector, INTERRUPT_ARRIVAL.posted);
   }
 
   // ---- state ---------------------------------------------------------------------------------------------------------
 
   snapshot(): IsolationState {
     return {
-      owners: this.#owners.snapshot(),
+      host: this.#host.snapshot(),
+      guests: [...this.#guests].map(([vm, guest]) => [vm, guest.snapshot()]),
+      vectors: this.#vectors.snapshot(),
       turns: this.#turns.snapshot(),
-      spaces: [...this.#spaces],
-      lent: this.#lent,
       acting: this.#acting,
       turnFrom: this.#turnFrom,
       last: this.#last,
@@ -152,89 +215,82 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
   }
 
   restore(state: IsolationState): void {
-    this.#owners.restore(state.owners);
-    this.#turns.restore(state.turns);
-    this.#spaces = new Map(state.spaces);
-    this.#served = new Map();
-    for (const [key, space] of this.#spaces) {
-      this.#count(Math.floor(key / PASID_COUNT), space, 1);
+    this.#allowed.clear();
+    this.#host.restore(state.host);
+    this.#guests = new Map();
+    for (const [vm, guest] of state.guests) {
+      this.#guest(vm).restore(guest);
     }
-    this.#lent = state.lent;
+    this.#vectors.restore(state.vectors);
+    this.#turns.restore(state.turns);
     this.#acting = state.acting;
     this.#turnFrom = state.turnFrom;
     this.#last = state.last;
   }
 
-  #assign(rid: number, pasid: number, space: AssignedSpace | undefined): void {
-    const key = spaceKey(rid, pasid);
-    this.#count(rid, this.#spaces.get(key), -1);
-    this.#count(rid, space, 1);
-    if (space === undefined) {
-      this.#spaces.delete(key);
-    } else {
-      this.#spaces.set(key, space);
+  #guest(vm: string): GuestMemory {
+    const known = this.#guests.get(vm);
+    if (known !== undefined) {
+      return known;
     }
+    const guest = new GuestMemory();
+    this.#guests.set(vm, guest);
+    return guest;
   }
 
-  #count(rid: number, space: AssignedSpace | undefined, change: number): void {
-    if (space === undefined) {
-      return;
+  #act(actor: Actor | undefined): void {
+    const { head } = this.#trace;
+    if (this.#acting !== NO_ACTOR && head > this.#turnFrom) {
+      this.#turns.add(this.#turnFrom, head, this.#acting);
     }
-    const counts = this.#served.get(rid) ?? new Map<string, number>();
-    const holder = space.principal ?? domainHolder(space.domain);
-    const count = (counts.get(holder) ?? 0) + change;
-    if (count > 0) {
-      counts.set(holder, count);
-    } else {
-      counts.delete(holder);
+    this.#acting = actor === undefined ? NO_ACTOR : this.#turns.numberOf(actor);
+    this.#turnFrom = head;
+  }
+
+  #actorOf(cause: number): number {
+    return this.#acting !== NO_ACTOR && cause >= this.#turnFrom
+      ? this.#acting
+      : this.#turns.actorOf(cause);
+  }
+
+  /** As the host sees it; and as the guest does, when the host has nothing to say against it. */
+  #trespass(
+    address: number,
+    how: {
+      readonly rid: number;
+      readonly pasid: number;
+      readonly submitter: Actor | undefined;
+      readonly isAnonymous: boolean;
+    },
+  ): Trespass | undefined {
+    const { rid, pasid, submitter } = how;
+    const { owners, spaces } = this.#host;
+    const space = spaces.of(rid, pasid);
+    const owner = owners.ownerOf(address);
+    const principal = submitter?.principal ?? space?.principal;
+    const found = this.#host.trespass(address, owner, principal, space);
+    if (found !== undefined) {
+      return how.isAnonymous && this.#isServed(rid, owner, address) ? undefined : found;
     }
-    this.#served.set(rid, counts);
+    const guest = owner === undefined ? undefined : this.#guests.get(owner);
+    // Nobody in the guest knows who is behind a translated address without PASID.
+    const isOfGuest = !how.isAnonymous && space?.principal === owner;
+    return owner === principal
+      ? guest?.trespass(address, submitter?.process, isOfGuest ? space?.guestTable : undefined)
+      : undefined;
   }
 
   /** Whether some space of the function may reach the page. */
   #isServed(rid: number, owner: string | undefined, address: number): boolean {
-    const holders = this.#served.get(rid);
+    const { spaces, lent } = this.#host;
     return (
-      holders !== undefined &&
-      ((owner !== undefined && holders.has(owner)) ||
-        this.#lent.some((l) => covers(l, address) && holders.has(domainHolder(l.domain))))
-    );
-  }
-
-  #act(principal: string | undefined): void {
-    const { head } = this.#trace;
-    if (this.#acting !== undefined && head > this.#turnFrom) {
-      this.#turns.add(this.#turnFrom, head, this.#acting);
-    }
-    this.#acting = principal;
-    this.#turnFrom = head;
-  }
-
-  #submitter(): string | undefined {
-    const { cause } = this.#trace;
-    return this.#acting !== undefined && cause >= this.#turnFrom
-      ? this.#acting
-      : this.#turns.principalOf(cause);
-  }
-
-  #takeBack({ domain, address, bytes }: LentRange): void {
-    const at = this.#lent.findIndex(
-      (l) => l.domain === domain && l.address === address && l.bytes === bytes,
-    );
-    if (at >= 0) {
-      this.#lent = this.#lent.toSpliced(at, 1);
-    }
-  }
-
-  #isLent({ domain, principal }: AssignedSpace, address: number): boolean {
-    return (
-      principal === undefined && this.#lent.some((l) => l.domain === domain && covers(l, address))
+      (owner !== undefined && spaces.serves(rid, owner)) ||
+      lent.isLent(address, (domain) => spaces.serves(rid, domainHolder(domain)))
     );
   }
 
   #breach(
-    principal: string,
-    owner: string,
+    { principal, owner }: Trespass,
     address: number,
     how: { readonly rid: number; readonly access: number; readonly request: MemoryRequest },
   ): void {
@@ -258,17 +314,25 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
       isTranslated,
     );
   }
-}
 
-function covers({ address: start, bytes }: LentRange, address: number): boolean {
-  return address >= start && address < start + bytes;
-}
-
-/** A domain of the kernel among principals: no process is called so. */
-function domainHolder(domain: string): string {
-  return `kernel (${domain})`;
-}
-
-function spaceKey(rid: number, pasid: number): number {
-  return rid * PASID_COUNT + pasid;
+  #breachByMessage(
+    { rid, principal, isDma }: Message,
+    victim: string | undefined,
+    vector: number,
+    arrival: number,
+  ): void {
+    if (victim === undefined) {
+      return;
+    }
+    this.#trace.record(
+      ISOLATION_INTERRUPT_BREACHED,
+      this.#source,
+      principal ?? `${KERNEL}driver of ${formatBdf(rid)})`,
+      victim,
+      rid,
+      vector,
+      arrival,
+      isDma ? INTERRUPT_PATH.dma : INTERRUPT_PATH.table,
+    );
+  }
 }

@@ -212,7 +212,10 @@ class FabricPort implements UpstreamPort {
   write(request: MemoryRequest, from: Uint8Array, offset: number): CompletionStatus {
     if (isInterruptWrite(request)) {
       const data = new DataView(from.buffer, from.byteOffset + offset, INTERRUPT_BYTES);
-      return this.interrupt(request.high, request.low, data.getUint32(0, true));
+      return this.#interrupt(request.high, request.low, data.getUint32(0, true), {
+        cause: this.#trace.cause,
+        isDma: true,
+      });
     }
     if (this.#fabric.hasPeers) {
       const peer = this.#peerOf(request, true);
@@ -240,8 +243,13 @@ class FabricPort implements UpstreamPort {
     return COMPLETION.success;
   }
 
-  interrupt(addressHigh: number, addressLow: number, data: number): CompletionStatus {
-    return this.#fabric.unit.interrupt(this.rid, addressHigh, addressLow, data);
+  interrupt(
+    addressHigh: number,
+    addressLow: number,
+    data: number,
+    cause = this.#trace.cause,
+  ): CompletionStatus {
+    return this.#interrupt(addressHigh, addressLow, data, { cause, isDma: false });
   }
 
   translate(request: TranslationRequest, completion: TranslationCompletion): void {
@@ -272,6 +280,20 @@ class FabricPort implements UpstreamPort {
 
   invalidationComplete(itagVector: number, completionCount: number): void {
     this.#fabric.unit.invalidationComplete(this.rid, itagVector, completionCount);
+  }
+
+  #interrupt(
+    high: number,
+    low: number,
+    data: number,
+    how: { readonly cause: number; readonly isDma: boolean },
+  ): CompletionStatus {
+    const { unit } = this.#fabric;
+    return this.#oracle === undefined
+      ? unit.interrupt(this.rid, high, low, data)
+      : this.#oracle.sending(this.rid, how.cause, how.isDma, () =>
+          unit.interrupt(this.rid, high, low, data),
+        );
   }
 
   #translate(request: MemoryRequest, kind: 0 | 1): CompletionStatus {

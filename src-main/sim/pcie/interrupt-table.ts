@@ -31,14 +31,17 @@ export interface InterruptTableState {
   readonly pasids: Uint32Array;
   readonly isEnabled: boolean;
   readonly isFunctionMasked: boolean;
+  /** Records that pending entries follow from. */
+  readonly causes: readonly (readonly [index: number, cause: number])[];
 }
 
-/** Called when a message leaves. */
+/** Called when a message leaves. `cause` is the record that it follows from when it was held back. */
 export type SendInterrupt = (
   index: number,
   addressHigh: number,
   addressLow: number,
   data: number,
+  cause?: number,
 ) => void;
 
 const MASK = 1;
@@ -52,6 +55,8 @@ export interface InterruptTableOptions {
   readonly resetAddressLow?: number;
   /** Without an enable bit somewhere (IMS), the table is always on. */
   readonly isAlwaysOn: boolean;
+  /** The record that what happens now follows from. */
+  cause?(): number;
 }
 
 export class InterruptTable implements Snapshotable<InterruptTableState> {
@@ -61,6 +66,7 @@ export class InterruptTable implements Snapshotable<InterruptTableState> {
   readonly #messages: Uint32Array;
   readonly #flags: Uint8Array;
   readonly #pasids: Uint32Array;
+  readonly #causes = new Map<number, number>();
   #isEnabled: boolean;
   #isFunctionMasked = false;
 
@@ -91,6 +97,7 @@ export class InterruptTable implements Snapshotable<InterruptTableState> {
     const flags = this.#flags[index] as number;
     if (this.#isFunctionMasked || (flags & MASK) !== 0) {
       this.#flags[index] = flags | PENDING;
+      this.#noteCause(index);
       return RAISE.pending;
     }
     this.#sendEntry(index);
@@ -200,6 +207,7 @@ export class InterruptTable implements Snapshotable<InterruptTableState> {
   }
 
   clearPending(): void {
+    this.#causes.clear();
     for (let i = 0; i < this.entries; i++) {
       this.#setFlag(i, PENDING, false);
     }
@@ -223,6 +231,7 @@ export class InterruptTable implements Snapshotable<InterruptTableState> {
 
   reset(): void {
     this.#flags.fill(0);
+    this.#causes.clear();
     this.#isEnabled = this.#options.isAlwaysOn;
     this.#isFunctionMasked = false;
     this.resetMessages();
@@ -236,6 +245,7 @@ export class InterruptTable implements Snapshotable<InterruptTableState> {
       pasids: this.#pasids.slice(),
       isEnabled: this.#isEnabled,
       isFunctionMasked: this.#isFunctionMasked,
+      causes: [...this.#causes],
     };
   }
 
@@ -245,6 +255,16 @@ export class InterruptTable implements Snapshotable<InterruptTableState> {
     this.#pasids.set(state.pasids);
     this.#isEnabled = state.isEnabled;
     this.#isFunctionMasked = state.isFunctionMasked;
+    this.#causes.clear();
+    state.causes.forEach(([index, cause]) => this.#causes.set(index, cause));
+  }
+
+  /** Of several raises that become one message, the first is remembered. */
+  #noteCause(index: number): void {
+    const cause = this.#options.cause?.();
+    if (cause !== undefined && !this.#causes.has(index)) {
+      this.#causes.set(index, cause);
+    }
   }
 
   #setFlag(index: number, flag: number, value: boolean): void {
@@ -262,7 +282,9 @@ export class InterruptTable implements Snapshotable<InterruptTableState> {
       (flags & PENDING) !== 0
     ) {
       this.#flags[index] = flags & ~PENDING;
-      this.#sendEntry(index);
+      const cause = this.#causes.get(index);
+      this.#causes.delete(index);
+      this.#sendEntry(index, cause);
     }
   }
 
@@ -272,12 +294,13 @@ export class InterruptTable implements Snapshotable<InterruptTableState> {
     }
   }
 
-  #sendEntry(index: number): void {
+  #sendEntry(index: number, cause?: number): void {
     this.#send(
       index,
       this.#messages[index * 3 + 1] as number,
       this.#messages[index * 3] as number,
       this.#messages[index * 3 + 2] as number,
+      cause,
     );
   }
 }

@@ -114,8 +114,16 @@ export interface UpstreamPort {
   read(request: MemoryRequest, into: Uint8Array, offset: number): CompletionStatus;
   /** Posted: the status is known to the simulator only, a real device would not see it. */
   write(request: MemoryRequest, from: Uint8Array, offset: number): CompletionStatus;
-  /** Message signalled interrupt: a posted 4-byte write without PASID (VT-d 5.10 section 5.1.2). */
-  interrupt(addressHigh: number, addressLow: number, data: number): CompletionStatus;
+  /**
+   * Message signalled interrupt: a posted 4-byte write without PASID (VT-d 5.10 section 5.1.2). `cause` is the record that it
+   * follows from when that is not what happens now: the message was held back.
+   */
+  interrupt(
+    addressHigh: number,
+    addressLow: number,
+    data: number,
+    cause?: number,
+  ): CompletionStatus;
   translate(request: TranslationRequest, completion: TranslationCompletion): void;
   pageRequest(request: PageRequest): void;
   /** Answer to an ATS invalidation: the tags that are done (PCIe ATS Invalidate Completion). */

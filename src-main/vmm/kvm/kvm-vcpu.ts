@@ -36,6 +36,8 @@ const MAX_ENTRIES = 64;
 export interface KvmVcpuOptions {
   readonly kvm: VcpuHost;
   readonly vm: string;
+  /** The VMM process. */
+  readonly principal: string;
   readonly index: number;
   /** Physical CPU of its thread. */
   readonly cpu: number;
@@ -85,6 +87,7 @@ export class KvmVcpu implements ScheduledVcpu {
     this.#pages = [page('virtual APIC'), page('posted-interrupt descriptor')];
     const [virtualApic = 0, descriptor = 0] = this.#pages;
     this.descriptor = new PostedDescriptor(core.hw, descriptor + DESCRIPTOR_OFFSET);
+    this.#tellReceiver(options.principal);
     this.#writeControls(options, virtualApic);
     this.descriptor.update({ NV: POSTED_INTR_VECTOR, NDST: this.cpu, SN: 1 });
   }
@@ -199,7 +202,14 @@ export class KvmVcpu implements ScheduledVcpu {
     this.exit(EXIT_REASON.externalInterrupt);
     this.#kvm.forget(this);
     this.#vmx.destroyVcpu(this.id);
+    this.#tellReceiver(undefined);
     this.#pages.forEach((page) => this.#kvm.kernel.pages.free(page));
+  }
+
+  /** Whose it is what is posted to the descriptor. */
+  #tellReceiver(principal: string | undefined): void {
+    const { isolation } = this.#core.hw;
+    isolation?.tell({ op: 'receive', descriptor: this.descriptor.address, principal });
   }
 
   #injectionOf(): Injection {

@@ -85,6 +85,7 @@ export class KvmVm extends OpenFile {
         new KvmVcpu({
           kvm,
           vm: this.vm,
+          principal: this.process.mm.name,
           index,
           cpu: kvm.assignCpu(),
           eptPointer: this.ept.pointer,

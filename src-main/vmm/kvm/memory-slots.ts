@@ -24,6 +24,11 @@ export interface MemorySlot {
   readonly isDevice: boolean;
 }
 
+interface Run {
+  readonly address: number;
+  readonly bytes: number;
+}
+
 export class MemorySlots {
   readonly #core: Core;
   readonly #vm: string;
@@ -80,7 +85,7 @@ export class MemorySlots {
     }
     this.#slots.delete(number);
     const seq = this.#core.hw.emit(SLOT_REMOVED, this.#vm, number, slot.gpa, slot.name);
-    this.#core.hw.within(seq, () => this.#ept.unmap(slot.gpa, slot.bytes));
+    this.#core.hw.within(seq, () => this.#unmapMemory(slot, slot.gpa, slot.bytes));
   }
 
   /** The process lost what it had mapped in this range. Large pages go whole, and come back whole. */
@@ -91,7 +96,7 @@ export class MemorySlots {
       if (bytes > 0) {
         const gpa = slot.gpa + (from - slot.hva);
         const seq = this.#core.hw.emit(SLOT_ZAPPED, this.#vm, slot.slot, gpa, bytes, slot.name);
-        this.#core.hw.within(seq, () => this.#ept.unmap(gpa, bytes));
+        this.#core.hw.within(seq, () => this.#unmapMemory(slot, gpa, bytes));
       }
     }
   }
@@ -114,23 +119,19 @@ export class MemorySlots {
     const end = Math.min(slot.hva + slot.bytes, leaf.input + leaf.bytes);
     const at = slot.gpa + (from - slot.hva);
     const address = this.#mm.table.translate(from) ?? 0;
-    const { slot: number, name, isDevice } = slot;
+    const { slot: number, name } = slot;
     const seq = this.#core.hw.emit(SLOT_FAULTED, this.#vm, number, at, end - from, name);
-    const rights = { read: true, write: true, isDevice };
-    return this.#core.hw.within(seq, () => this.#ept.map(at, address, end - from, rights)) === 0;
+    const run = { address, bytes: end - from };
+    return this.#core.hw.within(seq, () => this.#mapMemory(slot, at, run)) === 0;
   }
 
   /** Entry after entry of the process's own table: contiguous leaves become large EPT pages where they can. */
   #map(slot: MemorySlot): number {
-    const rights = { read: true, write: true, isDevice: slot.isDevice };
     for (let done = 0; done < slot.bytes;) {
       const run = this.#runAt(slot.hva + done, slot.bytes - done);
-      const result =
-        run === undefined
-          ? -EFAULT
-          : this.#ept.map(slot.gpa + done, run.address, run.bytes, rights);
+      const result = run === undefined ? -EFAULT : this.#mapMemory(slot, slot.gpa + done, run);
       if (run === undefined || result < 0) {
-        this.#ept.unmap(slot.gpa, done);
+        this.#unmapMemory(slot, slot.gpa, done);
         return result;
       }
       done += run.bytes;
@@ -138,11 +139,24 @@ export class MemorySlots {
     return 0;
   }
 
+  #mapMemory({ isDevice }: MemorySlot, gpa: number, { address, bytes }: Run): number {
+    const result = this.#ept.map(gpa, address, bytes, { read: true, write: true, isDevice });
+    if (result >= 0 && !isDevice) {
+      const vm = this.#mm.name;
+      this.#core.hw.isolation?.tell({ op: 'back', vm, gpa, address, bytes });
+    }
+    return result;
+  }
+
+  #unmapMemory({ isDevice }: MemorySlot, gpa: number, bytes: number): void {
+    this.#ept.unmap(gpa, bytes);
+    if (!isDevice) {
+      this.#core.hw.isolation?.tell({ op: 'unback', vm: this.#mm.name, gpa, bytes });
+    }
+  }
+
   /** Physically contiguous memory from an address of the process on. */
-  #runAt(
-    hva: number,
-    limit: number,
-  ): { readonly address: number; readonly bytes: number } | undefined {
+  #runAt(hva: number, limit: number): Run | undefined {
     const address = this.#mm.translate(hva, true);
     if (address < 0) {
       return undefined;

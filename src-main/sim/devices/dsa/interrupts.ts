@@ -13,6 +13,7 @@ import {
   RAISE,
   type InterruptTableState,
   type RaiseResult,
+  type SendInterrupt,
 } from '../../pcie/interrupt-table.ts';
 import type { UpstreamPort } from '../../pcie/ports.ts';
 
@@ -67,16 +68,17 @@ export class DsaInterrupts implements Snapshotable<DsaInterruptsState> {
     this.#trace = trace;
     this.#source = source;
     this.#options = options;
+    const cause = (): number => trace.cause;
     this.msix = new InterruptTable(
-      { entries: options.msixEntries, isAlwaysOn: false },
-      (index, high, low, data) => {
-        this.#send(TABLE.msix, index, high, low, data);
+      { entries: options.msixEntries, isAlwaysOn: false, cause },
+      (...message) => {
+        this.#send(TABLE.msix, ...message);
       },
     );
     this.ims = new InterruptTable(
-      { entries: options.imsEntries, isAlwaysOn: true, resetAddressLow: IMS_RESET_ADDRESS },
-      (index, high, low, data) => {
-        this.#send(TABLE.ims, index, high, low, data);
+      { entries: options.imsEntries, isAlwaysOn: true, resetAddressLow: IMS_RESET_ADDRESS, cause },
+      (...message) => {
+        this.#send(TABLE.ims, ...message);
       },
     );
   }
@@ -179,7 +181,10 @@ export class DsaInterrupts implements Snapshotable<DsaInterruptsState> {
     }
   }
 
-  #send(table: number, index: number, high: number, low: number, data: number): void {
+  #send(
+    table: number,
+    ...[index, high, low, data, cause]: Readonly<Parameters<SendInterrupt>>
+  ): void {
     if (!this.#options.canSend()) {
       this.#trace.record(
         INTERRUPT_HELD,
@@ -198,6 +203,6 @@ export class DsaInterrupts implements Snapshotable<DsaInterruptsState> {
       this.#trace.num(data);
       this.#trace.end();
     }
-    this.#port.interrupt(high, low, data);
+    this.#port.interrupt(high, low, data, cause);
   }
 }

@@ -15,7 +15,11 @@ import { AddressTranslationCache, type AtcState } from '../../pcie/address-trans
 import { ConfigSpace } from '../../pcie/config-space.ts';
 import { FunctionCapabilities } from '../../pcie/function-capabilities.ts';
 import { IMS_RESET_ADDRESS, ImsTable } from '../../pcie/ims-table.ts';
-import { InterruptTable, type InterruptTableState } from '../../pcie/interrupt-table.ts';
+import {
+  InterruptTable,
+  type InterruptTableState,
+  type SendInterrupt,
+} from '../../pcie/interrupt-table.ts';
 import { MsixTable } from '../../pcie/msix-table.ts';
 import type { InvalidateRequest, ResetKind, UpstreamPort } from '../../pcie/ports.ts';
 import { Dma } from './dma.ts';
@@ -61,14 +65,18 @@ export class Endpoint implements Snapshotable<EndpointState> {
     this.port = port;
     this.#trace = trace;
     this.source = trace.source(name);
-    const send = (_index: number, high: number, low: number, data: number): void => {
+    const send: SendInterrupt = (_index, high, low, data, cause) => {
       if (this.pci.isBusMaster) {
-        port.interrupt(high, low, data);
+        port.interrupt(high, low, data, cause);
       }
     };
-    this.msix = new InterruptTable({ entries: options.msixEntries, isAlwaysOn: false }, send);
+    const cause = (): number => trace.cause;
+    this.msix = new InterruptTable(
+      { entries: options.msixEntries, isAlwaysOn: false, cause },
+      send,
+    );
     this.ims = new InterruptTable(
-      { entries: options.imsEntries, isAlwaysOn: true, resetAddressLow: IMS_RESET_ADDRESS },
+      { entries: options.imsEntries, isAlwaysOn: true, resetAddressLow: IMS_RESET_ADDRESS, cause },
       send,
     );
     this.msixFace = new MsixTable(this.msix);

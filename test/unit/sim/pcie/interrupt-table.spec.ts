@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { InterruptTable, RAISE } from '../../../../src-main/sim/pcie/interrupt-table.ts';
+import {
+  InterruptTable,
+  RAISE,
+  type SendInterrupt,
+} from '../../../../src-main/sim/pcie/interrupt-table.ts';
 import { MsixTable, pendingArrayBytes } from '../../../../src-main/sim/pcie/msix-table.ts';
 
 function tableWith(isAlwaysOn = false): { table: InterruptTable; sent: number[][] } {
   const sent: number[][] = [];
   const table = new InterruptTable(
     { entries: 70, isAlwaysOn, ...(isAlwaysOn ? { resetAddressLow: 0xfee0_0000 } : {}) },
-    (...message) => {
-      sent.push(message);
+    (index, high, low, data) => {
+      sent.push([index, high, low, data]);
     },
   );
   return { table, sent };
@@ -31,6 +35,31 @@ describe('interrupt table', () => {
     table.setMasked(3, false);
     expect(table.raise(3)).toBe(RAISE.sent);
     expect(sent).toEqual([[3, 1, 0xfee0_1000, 0x42]]);
+  });
+
+  it('sends what it held back with the record that it follows from, the first of several', () => {
+    let cause = 1;
+    const causes: (number | undefined)[] = [];
+    const send = (...[, , , , of]: Parameters<SendInterrupt>): void => {
+      causes.push(of);
+    };
+    const options = { entries: 4, isAlwaysOn: true, cause: () => cause };
+    const table = new InterruptTable(options, send);
+    table.raise(2);
+    cause = 2;
+    table.raise(2);
+    table.raise(3);
+    table.clearPending();
+    table.raise(2);
+    const copy = new InterruptTable(options, send);
+    copy.restore(table.snapshot());
+    cause = 5;
+    for (const each of [table, copy]) {
+      each.setMasked(3, false);
+      each.setMasked(2, false);
+      each.raise(2);
+    }
+    expect(causes).toEqual([2, undefined, 2, undefined]);
   });
 
   it('remembers a masked one, by entry or for the whole function', () => {
