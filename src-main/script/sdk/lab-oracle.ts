@@ -6,7 +6,8 @@ import {
   type Trace,
   type TraceRecord,
 } from '../../sim/index.ts';
-import { ISOLATION_BREACHED } from '../../spec/events/isolation.ts';
+import type { EventKind } from '../../spec/events/event.ts';
+import { ISOLATION_BREACHED, ISOLATION_INTERRUPT_BREACHED } from '../../spec/events/isolation.ts';
 import { EXPECTATION_CHECKED, VALUE_REPORTED } from '../../spec/events/script.ts';
 import { asString } from './arguments.ts';
 import { effect, query, type SdkEnvironment } from './environment.ts';
@@ -37,7 +38,10 @@ export declare function state(key: string): plain;
 export declare function state_keys(prefix: string): readonly string[];
 /** A device reached a page that belongs to somebody else than the one it worked for. */
 export interface breach {
-  /** On whose behalf the device worked: a process, the VMM process of a VM, or the kernel with the name of a domain. */
+  /**
+   * On whose behalf the device worked: a process, the VMM process of a VM, or the kernel with the name of a domain. Of an
+   * access that stayed within one VM: \`VM a / process p\`.
+   */
   readonly principal: string;
   /** Who had the page at that instant. */
   readonly owner: string;
@@ -60,6 +64,22 @@ export interface breach {
  * \`\`\`
  */
 export declare function breaches(): readonly breach[];
+/** A vector arrived at somebody by the doing of somebody else. */
+export interface interrupt_breach {
+  /** On whose behalf the function worked; its driver when the function did it of its own. */
+  readonly principal: string;
+  /** Whose vector it is: a process, the VMM process of a VM, or the kernel with the name of the interrupt. */
+  readonly owner: string;
+  /** Requester ID. */
+  readonly rid: number;
+  /** Of the CPU, or of the virtual CPU when it was posted. */
+  readonly vector: number;
+  readonly arrival: 'CPU' | 'posted descriptor';
+  /** The function's interrupt table sent the message, or a write to memory that the function was told to make was one. */
+  readonly path: 'interrupt table' | 'memory write';
+}
+/** As \`breaches\`, of interrupts. */
+export declare function interrupt_breaches(): readonly interrupt_breach[];
 `;
 
 function textOf(value: ScriptValue): string {
@@ -83,11 +103,12 @@ function toBreach({ kind, values }: TraceRecord): ScriptValue {
   );
 }
 
-function breachesIn(trace: Trace): readonly ScriptValue[] {
+function breachesIn(trace: Trace | undefined, kind: EventKind): readonly ScriptValue[] {
   const found: ScriptValue[] = [];
+  if (trace === undefined) return found;
   for (let seq = trace.tail; seq < trace.head; seq++) {
     const raw = trace.read(seq);
-    if (raw?.kind === ISOLATION_BREACHED.id) found.push(toBreach(decodeRecord(trace, raw)));
+    if (raw?.kind === kind.id) found.push(toBreach(decodeRecord(trace, raw)));
   }
   return found;
 }
@@ -118,7 +139,8 @@ export function createOracleModule(env: SdkEnvironment): SdkModule {
       state_keys: query(env, ({ kernel }, prefix) =>
         kernel.core.publishedKeys(asString(prefix, 'prefix')).slice(),
       ),
-      breaches: query(env, () => (env.trace === undefined ? [] : breachesIn(env.trace))),
+      breaches: query(env, () => breachesIn(env.trace, ISOLATION_BREACHED)),
+      interrupt_breaches: query(env, () => breachesIn(env.trace, ISOLATION_INTERRUPT_BREACHED)),
     },
   });
 }

@@ -6,6 +6,10 @@ import type { TableCell, TableRow, ViewModel } from '../../protocol/views.ts';
 import { PGTT, PasidTableEntry } from '../../spec/vtd/pasid-table-entry.ts';
 import type { Machine } from '../../sim/index.ts';
 import { breachesBefore, breachesSection, type Breach } from './isolation-breaches.ts';
+import {
+  interruptBreachesBefore,
+  interruptBreachesSection,
+} from './isolation-interrupt-breaches.ts';
 import { leavesOf, pagingEntries, type PagingEntry } from './paging-map.ts';
 import { stagesOf } from './pasid-paging.ts';
 import { pgttTitle } from './pasid-table-view.ts';
@@ -143,11 +147,13 @@ function stateCell(isBreached: boolean, isShared: boolean, bytes: number): Table
   return bytes === 0 ? { text: 'nothing mapped', tone: 'muted' } : { text: 'alone', tone: 'good' };
 }
 
-/** A translated request names no PASID: it is of the address space of whom the work was done for. */
+/** A translated request names no PASID: it is of the address space of whom the work was done for, a VM or a part of it. */
 function isOf({ rid, pasid, holders }: Reach, breach: Breach): boolean {
   if (breach.rid !== rid) return false;
   return breach.isTranslated && breach.pasid < 0
-    ? holders.includes(breach.principal)
+    ? holders.some(
+        (name) => breach.principal === name || breach.principal.startsWith(`VM ${name} / `),
+      )
     : Math.max(breach.pasid, 0) === pasid;
 }
 
@@ -198,11 +204,12 @@ function reachRow(reach: Reach, all: readonly Reach[], breaches: readonly Breach
 export function isolationView(context: ViewContext): ViewModel {
   const all = reachOf(context.machine);
   const breaches = breachesBefore(context);
+  const interrupts = interruptBreachesBefore(context);
   const shared = all.filter((reach) => reach.ranges.some((r) => sharers(r, reach, all).length > 0));
   return {
     view: 'isolation',
     title: 'Isolation',
-    subtitle: `${all.length} address spaces, ${shared.length} share memory with another owner, ${breaches.length} breaches`,
+    subtitle: `${all.length} address spaces, ${shared.length} share memory with another owner, ${breaches.length + interrupts.length} breaches`,
     sections: [
       {
         kind: 'table',
@@ -224,8 +231,9 @@ export function isolationView(context: ViewContext): ViewModel {
           'No address space is attached: every request ends with a fault. Attaching a domain by PASID adds one here.',
       },
       breachesSection(context, breaches),
+      interruptBreachesSection(context, interrupts),
     ],
     notModelled:
-      'Interrupts that reach another tenant, processes of one VM against each other, and what translation caches still allow: the cache panes mark stale entries.',
+      'Reach of the processes of one VM each for itself, vectors within one VM, and what translation caches still allow: the cache panes mark stale entries.',
   };
 }

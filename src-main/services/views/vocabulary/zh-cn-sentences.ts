@@ -209,6 +209,15 @@ export const ZH_CN_SENTENCES: Readonly<Record<string, string>> = {
     '没有设备越出其服务对象的内存。若要看到越界，请在机器配置中去掉一项防护，再运行攻击。',
   'This machine does not watch whose pages devices reach: its configuration switched the isolation oracle off.':
     '此机器不监视设备访问了谁的页：其配置关闭了隔离监视器。',
+  'This machine does not watch whose vectors arrive: its configuration switched the isolation oracle off.':
+    '此机器不监视到达的是谁的向量：其配置关闭了隔离监视器。',
+  'No vector has arrived at somebody by the doing of somebody else.':
+    '没有向量因他人的行为而到达不该到达之处。',
+  'At whom the vector arrived': '向量到达了谁',
+  'A write of one dword without PASID to FEEx_xxxxh is an interrupt, whoever makes it. Interrupt remapping takes no vector out of it, and a source check lets only the function itself use its entries.':
+    '不带 PASID、向 FEEx_xxxxh 写入一个双字就是中断，无论由谁写入。中断重映射不从中取用向量，来源检查只允许功能使用自己的表项。',
+  'The message came from an interrupt table of the function, which names no owner. The remapping entry checks no source (SVT), or the entry of the table is open to the PASID of somebody else.':
+    '消息来自该功能的中断表，表中不写所有者。重映射表项不检查来源（SVT），或者中断表的表项对他人的 PASID 开放。',
   'Whose work the device did': '设备在为谁工作',
   'Who had the page at the instant of the access': '访问发生时页归谁所有',
   'Another function answered the request before it came to the remapping unit: nothing on the way redirects requests upstream (ACS).':
@@ -227,7 +236,7 @@ export const ZH_CN_SENTENCES: Readonly<Record<string, string>> = {
   'Silicon area and the memory of drivers.': '芯片面积和驱动占用的内存。',
   'Accessed and dirty flags, faults on demand, dirty logging.':
     '访问位与脏位、按需缺页、脏页日志。',
-  'Interrupts that reach another tenant, processes of one VM against each other, and what translation caches still allow: the cache panes mark stale entries.':
+  'Reach of the processes of one VM each for itself, vectors within one VM, and what translation caches still allow: the cache panes mark stale entries.':
     '到达其他租户的中断，同一虚拟机内进程之间的访问，以及翻译缓存仍然允许的访问：过时项由缓存窗格标出。',
 };
 
@@ -321,6 +330,9 @@ export const ZH_CN_PATTERNS: readonly (readonly [english: string, chinese: strin
     '{0} 个地址空间，{1} 个与其他所有者共享内存，{2} 次越界',
   ],
   ['kernel ({})', '内核（{0}）'],
+  ['VM {} / process {}', '虚拟机 {0} / 进程 {1}'],
+  ['VM {} / kernel ({})', '虚拟机 {0} / 内核（{1}）'],
+  ['VM {} / nobody (a free page)', '虚拟机 {0} / 无人（空闲页）'],
   ['after {}', '经过 {0}'],
   ['{} of {} entries', '共 {1} 项，使用 {0} 项'],
   ['There is no memory at {}. RAM: {}.', '{0} 处没有内存。RAM：{1}。'],

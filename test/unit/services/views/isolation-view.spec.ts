@@ -4,7 +4,8 @@ import type { TableSection, ViewModel } from '../../../../src-main/protocol/view
 import { translateView } from '../../../../src-main/services/views/translate-view.ts';
 import { makeView } from '../../../../src-main/services/views/views.ts';
 import { Replica } from '../../../../src-main/sim/index.ts';
-import type { IdxdLab } from '../../../support/linux-idxd.ts';
+import { COMMAND } from '../../../../src-main/spec/dsa/commands.ts';
+import { bootIdxd, type IdxdLab } from '../../../support/linux-idxd.ts';
 import { bootSva, lazyMove, openApp, PAGE, anonymous } from '../../../support/linux-sva.ts';
 
 /** The device keeps the translation of a page that mallory gives back; alice gets the page. */
@@ -95,5 +96,66 @@ describe('the isolation pane', () => {
   it('says that nobody watches where the oracle is off', () => {
     const blind = bootSva({}, { hasIsolationOracle: false });
     expect(tableOf(show(blind), 'breaches').empty).toContain('does not watch');
+  });
+});
+
+/** Entry 0 of the accelerator's MSI-X table names a vector of its own choice, and a command raises it. */
+function forgedMessage(): IdxdLab {
+  const lab = bootIdxd({ params: { modules: ['idxd'], interrupt_remapping: false } });
+  const { base } = lab.idxd.registers;
+  lab.hw.mmioWrite(base + 0x2000, 4, 0xfee0_0000n);
+  lab.hw.mmioWrite(base + 0x2008, 4, 0x77n);
+  lab.hw.mmioWrite(base + 0xa0, 4, BigInt((COMMAND.drainAll * 2 ** 20 + 2 ** 31) >>> 0));
+  lab.kernel.core.advance(100_000);
+  return lab;
+}
+
+describe('vectors in the isolation pane', () => {
+  let lab: IdxdLab;
+
+  beforeAll(() => {
+    lab = forgedMessage();
+  });
+
+  it('are there with who made them come, whose they are and which way they came', () => {
+    const [record] = lab.rows('isolation.interrupt.breached');
+    const model = show(lab);
+    const table = tableOf(model, 'interrupt-breaches');
+    expect(textsOf(table).map((row) => row.slice(2))).toEqual([
+      [
+        'kernel (driver of 6a:01.0)',
+        'interrupt table',
+        '0x77',
+        'nobody (a free vector)',
+        'CPU',
+        '6a:01.0',
+      ],
+    ]);
+    expect(table.rows[0]?.refs?.event).toBe(record?.seq);
+    expect(JSON.stringify(table.rows[0]?.detail)).toContain('checks no source');
+    expect(model.subtitle).toContain(' 1 breaches');
+    expect(tableOf(model, 'breaches').rows).toEqual([]);
+  });
+
+  it('are in Chinese too', () => {
+    const table = tableOf(translateView(show(lab), 'zh-CN'), 'interrupt-breaches');
+    expect(table.title).toBe('中断越界');
+    expect(textsOf(table)[0]?.slice(3)).toEqual([
+      '中断表',
+      '0x77',
+      '无人（空闲向量）',
+      'CPU',
+      '6a:01.0',
+    ]);
+    expect(JSON.stringify(table.rows[0]?.detail)).not.toContain('checks no source');
+  });
+
+  it('are none before they came', () => {
+    const [record] = lab.rows('isolation.interrupt.breached');
+    const before = tableOf(show(lab, record?.seq ?? 0), 'interrupt-breaches');
+    expect(before.rows).toEqual([]);
+    expect(before.empty).toContain('No vector has arrived');
+    const blind = bootSva({}, { hasIsolationOracle: false });
+    expect(tableOf(show(blind), 'interrupt-breaches').empty).toContain('does not watch');
   });
 });
