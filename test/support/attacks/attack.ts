@@ -91,9 +91,7 @@ type HarmKind =
   /** Data of a former owner is there for the next one. */
   | 'remanence'
   /** The host's kernel is damaged. */
-  | 'corruption'
-  /** Data of another process of the same VM is overwritten: to the oracle all of it is the VM's. */
-  | 'tampering';
+  | 'corruption';
 
 /** Others cannot work any more: the benign work fails after the attack. */
 interface DenialRun extends Run {

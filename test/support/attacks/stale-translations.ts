@@ -21,6 +21,7 @@ import { copiesOwn, filledPage, moveFor, submit } from './native-clients.ts';
 import { FREE } from './toll.ts';
 
 const KEPT = 0x77;
+const IN_GUEST = { principal: 'VM vm1 / process app', owner: 'VM vm1 / process neighbour' };
 /** SFS.2 */
 const FIRST_STAGE_NOT_PRESENT = 0x71;
 
@@ -138,12 +139,14 @@ export const STALE_TRANSLATIONS: readonly Attack[] = [
     stoppedBy: 'software',
     undefended: [
       {
-        kind: 'tampering',
+        kind: 'breach',
+        breached: [IN_GUEST],
         without: lacking('device-tlb-flush'),
         seen: { status: STATUS.success, isKept: false },
       },
       {
-        kind: 'tampering',
+        kind: 'breach',
+        breached: [IN_GUEST],
         without: lacking('sva-invalidate'),
         seen: { status: STATUS.success, isKept: false },
       },
