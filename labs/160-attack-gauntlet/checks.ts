@@ -279,24 +279,15 @@ export const checks = defineChecks([
     hint: 'memory-hint-1',
     pass: 'The device finds no page any more, and the next owner keeps its data',
     fail: {
-      written:
+      breach:
         '{object}: {field} is {actual}, expected {expected}. The device went on with a translation from before munmap: drop it before the guest’s wait ends',
       early:
         '{object}: {field} is {actual}, expected {expected}. The guest gives the page away when its wait ends: drop translations before',
       code: '{object}: {field} is {actual}, expected {expected}. Nothing is mapped at this address',
     },
     test: (facts, { pass, fail }) => {
-      const { trace, code, told } = outcome(facts, '8.3');
-      const kept = trace?.first(events.script.VALUE_REPORTED, { key: 'page kept' });
-      if (kept?.values.value === 'false') {
-        return fail('written', {
-          ...place('8.3'),
-          field: 'page of the next owner',
-          expected: 'unchanged',
-          actual: 'written',
-          at: kept,
-        });
-      }
+      const { trace, breach, code, told } = outcome(facts, '8.3');
+      if (breach !== undefined) return fail('breach', breached('8.3', breach));
       const wait = firstWait(trace);
       if (wait.dropped === 0) {
         return fail('early', {
