@@ -34,11 +34,15 @@ export class RootPort implements PcieFunction<Uint32Array> {
   readonly barBytes = [0, 0, 0, 0, 0, 0];
   readonly downstream: DownstreamPort;
   readonly #configSpace: ConfigSpace;
+  readonly #hasAcs: boolean;
+  /** ACS Translation Blocking, apart from the register for the sake of every request. */
+  #isBlocking = false;
 
   /** @param rid its own Requester ID */
   constructor(name: string, config: RootPortConfig, rid: number, trace: Trace) {
     this.name = name;
     const { secondaryBus, hasAcs } = rootPortSettings(config);
+    this.#hasAcs = hasAcs;
     const space = new ConfigSpace({
       block: configSpace({
         name,
@@ -65,12 +69,16 @@ export class RootPort implements PcieFunction<Uint32Array> {
       }),
       trace,
       source: trace.source(name),
+      onDidWrite: () => {
+        this.#refresh();
+      },
     });
     this.#configSpace = space;
+    const isBlocking = (): boolean => this.#isBlocking;
     this.downstream = {
       bus: secondaryBus,
       get blocksTranslated() {
-        return hasAcs && space.get('ACS_CONTROL', 'TB') === 1;
+        return isBlocking();
       },
       noteViolation: (isPosted) => {
         space.set('AER_UNCORRECTABLE_STATUS', 'ACSV', 1);
@@ -116,6 +124,7 @@ export class RootPort implements PcieFunction<Uint32Array> {
 
   reset(kind: ResetKind): void {
     this.#configSpace.reset(kind);
+    this.#refresh();
   }
 
   snapshot(): Uint32Array {
@@ -124,5 +133,10 @@ export class RootPort implements PcieFunction<Uint32Array> {
 
   restore(state: Uint32Array): void {
     this.#configSpace.restore(state);
+    this.#refresh();
+  }
+
+  #refresh(): void {
+    this.#isBlocking = this.#hasAcs && this.#configSpace.get('ACS_CONTROL', 'TB') === 1;
   }
 }

@@ -239,5 +239,8 @@ describe('a root port', () => {
     expect(read()).toEqual([0, 0, 0]);
     machine.restore(state);
     expect(read()).toEqual([ACS_VIOLATION, TARGET_ABORT, ACS.all]);
+    expect(attack(scene).status).toBe(COMPLETION.completerAbort);
+    hw.configWrite(parseBdf(PORT), ACS.control, 2, ACS.all & ~ACS.TB);
+    expect(attack(scene).status).toBe(COMPLETION.unsupportedRequest);
   });
 });
