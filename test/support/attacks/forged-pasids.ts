@@ -2,24 +2,21 @@
 import { defined } from '../../../src-main/bits/invariant.ts';
 import { COMMAND, COMMAND_ERROR } from '../../../src-main/spec/dsa/commands.ts';
 import { STATUS } from '../../../src-main/spec/dsa/status-codes.ts';
-import { BAR, mapPortal, vdevCommand } from '../linux-idxd.ts';
 import { bootSva, openApp, statusOf } from '../linux-sva.ts';
 import { guestMove, hostPasidOf, type VsvaLab } from '../linux-vsva.ts';
+import { prepareCopy } from '../vm-idxd.ts';
 import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
 import { faultsOf } from './faults.ts';
 import { copiesInGuest, PROFILES, twoGuests, type Profile } from './guest-clients.ts';
-import {
-  allowPasids,
-  copiesMapped,
-  guestMemoryMove,
-  submitMapped,
-  twoVdevs,
-} from './mediated-clients.ts';
+import { PASID_CAPABILITIES } from './mediated-clients.ts';
 import { mount } from './mount.ts';
 import { copiesOwn, filledPage, moveFor, submit } from './native-clients.ts';
 import { FREE } from './toll.ts';
+import { commandOf, copiesInVm, registerOf, submitInVm, twoVms } from './virtual-machines.ts';
 
 const SPAN_NS = 1_000_000;
+/** Mode word of the first entry of WQCFG. */
+const WQCFG_MODE = 0x508;
 const IA32_PASID = 0xd93;
 const PASID_VALID = 2 ** 31;
 
@@ -55,24 +52,28 @@ function inDedicatedDescriptor(without: Switches): Outcome {
   });
 }
 
-/** In virtual WQCFG of a dedicated queue. */
+/** In virtual WQCFG of a dedicated queue, by a guest's kernel. */
 function inVirtualWqcfg(without: Switches): Outcome {
-  const { lab, attacker, victim } = twoVdevs(without);
-  const [, host] = lab.kernel.idxd.vdcm.vdevs;
-  const forged = defined(host, 'VDEV of the victim').pasids.default;
-  vdevCommand(attacker, COMMAND.disableWq, 1);
-  allowPasids(attacker);
+  const { lab, attacker, victim } = twoVms(without);
+  const { guest, dev } = attacker;
+  const forged = victim.host.pasids.default;
+  // Guest memory is at the same guest-physical addresses in both.
+  const copy = prepareCopy(attacker, 'forged');
   return mount(lab, {
     attack: () => {
+      commandOf(attacker, COMMAND.disableWq, 1);
+      for (const [at, value] of PASID_CAPABILITIES) {
+        guest.core.hw.configWrite(dev.rid, at, 2, value);
+      }
       const mode = (1 | (forged << 8) | (1 << 28)) >>> 0;
-      attacker.user.writeValue(attacker.fd, BAR.registers, 0x508, 4, mode);
-      const { error } = vdevCommand(attacker, COMMAND.enableWq);
+      guest.io.writel(mode, registerOf(attacker, WQCFG_MODE));
+      const error = commandOf(attacker, COMMAND.enableWq);
       if (error === 0) {
-        submitMapped(lab, attacker, mapPortal(attacker, 0), guestMemoryMove(0x2000));
+        submitInVm(attacker, copy.words);
       }
       return { error };
     },
-    benign: () => copiesMapped(lab, victim),
+    benign: () => copiesInVm(victim),
   });
 }
 
@@ -211,14 +212,15 @@ export const FORGED_PASIDS: readonly Attack[] = [
     run: inVirtualWqcfg,
     defended: {
       seen: { error: COMMAND_ERROR.wqPasid },
-      budget: { attack: FREE, benign: FREE },
+      // Each register that the guest touches: two commands, three of configuration space, one of WQCFG.
+      budget: { attack: { ...FREE, exits: { eptMisconfiguration: 8 } }, benign: FREE },
     },
     stoppedBy: 'software',
     undefended: [
       {
         kind: 'breach',
         without: lacking('gpasid-ownership'),
-        breached: [{ principal: 'attacker', owner: 'victim' }],
+        breached: [{ principal: 'qemu-vm1', owner: 'qemu-vm2' }],
         seen: { error: 0 },
       },
     ],

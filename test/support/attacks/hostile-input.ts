@@ -1,11 +1,12 @@
 /** 8.10: input of guests that the VDCM, in the host's kernel, has to survive. DSA 3.0 section 7.5. */
 import { EFAULT } from '../../../src-main/linux/errno.ts';
 import { COMMAND, COMMAND_ERROR } from '../../../src-main/spec/dsa/commands.ts';
-import { BAR, vdevCommand } from '../linux-idxd.ts';
+import { BAR } from '../linux-idxd.ts';
 import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
 import { copiesMapped, twoVdevs } from './mediated-clients.ts';
 import { mount } from './mount.ts';
 import { FREE } from './toll.ts';
+import { commandOf, copiesInVm, twoVms } from './virtual-machines.ts';
 
 const UNPAID = { attack: FREE, benign: FREE };
 const GENSTS = 0x90;
@@ -26,10 +27,10 @@ function oddWidth(without: Switches): Outcome {
 
 /** Disable WQ for a queue that the VDEV has not, but the device. */
 function foreignQueueIndex(without: Switches): Outcome {
-  const { lab, victim, attacker } = twoVdevs(without);
+  const { lab, victim, attacker } = twoVms(without);
   return mount(lab, {
-    attack: () => ({ error: vdevCommand(attacker, COMMAND.disableWq, 0b10).error }),
-    benign: () => copiesMapped(lab, victim),
+    attack: () => ({ error: commandOf(attacker, COMMAND.disableWq, 0b10) }),
+    benign: () => copiesInVm(victim),
   });
 }
 
@@ -48,7 +49,11 @@ export const HOSTILE_INPUT: readonly Attack[] = [
     id: '8.10',
     title: 'a queue index out of range in a virtual command',
     run: foreignQueueIndex,
-    defended: { seen: { error: COMMAND_ERROR.invalidWq }, budget: UNPAID },
+    defended: {
+      seen: { error: COMMAND_ERROR.invalidWq },
+      // The command, and its status.
+      budget: { attack: { ...FREE, exits: { eptMisconfiguration: 2 } }, benign: FREE },
+    },
     stoppedBy: 'software',
     undefended: [{ kind: 'denial', without: lacking('queue-index-check'), seen: { error: 0 } }],
   },

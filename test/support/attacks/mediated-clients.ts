@@ -45,13 +45,15 @@ export function twoVdevs(without: Switches): TwoVdevs {
   return { lab, attacker: defined(attacker, 'Attacker'), victim: defined(victim, 'Victim') };
 }
 
-/** ATS, PASID and PRI of the VDEV: a queue that works with PASIDs of the guest needs them. */
+/** What switches ATS, PASID and PRI of a VDEV on: a queue that works with PASIDs of the guest needs them. */
+export const PASID_CAPABILITIES = [
+  [0x106, 0x8000],
+  [0x126, 0x5],
+  [0x114, 0x1],
+] as const;
+
 export function allowPasids({ user, fd }: OpenVdev): void {
-  for (const [at, value] of [
-    [0x106, 0x8000],
-    [0x126, 0x5],
-    [0x114, 0x1],
-  ] as const) {
+  for (const [at, value] of PASID_CAPABILITIES) {
     user.writeValue(fd, BAR.config, at, 2, value);
   }
 }
