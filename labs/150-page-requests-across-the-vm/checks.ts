@@ -8,6 +8,8 @@ import {
   type ViewLink,
 } from '../../src-main/labs-engine/sdk/index.ts';
 
+/** Type of a page group response in an invalidation queue (VT-d 5.10, section 7.6.1). */
+const PAGE_GROUP_RESPONSE = 9;
 const SUCCESS = 0;
 const INVALID = 1;
 const CODE_NAMES: Readonly<Record<number, string>> = { 0: 'success', 1: 'invalid request', 15: 'response failure' };
@@ -40,7 +42,8 @@ function fault(facts: RunFacts, where: string, label: string) {
   return {
     queued,
     group,
-    injected: trace?.first(events.vmm.VIOMMU_PAGE_REQUEST, { group }),
+    injected: trace?.all(events.vmm.VIOMMU_PAGE_REQUEST, { group }) ?? [],
+    told: trace?.first(events.vmm.VIOMMU_DESCRIPTOR, { type: PAGE_GROUP_RESPONSE }),
     response,
     code,
     place: {
@@ -63,11 +66,17 @@ export const checks = defineChecks([
     fail: {
       missing:
         '{object}: {field} is {actual}, expected {expected}. A guest cannot bring in a page that it never hears of: queue the group',
+      twice:
+        '{object}: {field} is {actual}, expected {expected}. A guest answers all that it finds, and a second answer names a group that does not wait any more',
     },
     test: (facts, { pass, fail }) => {
       const { group, injected, queued, place } = fault(facts, 'first', 'red 0');
-      if (injected !== undefined) return pass({ group }, { at: injected });
-      return fail('missing', { ...place, field: 'queue', expected: 'of the host and of red', actual: 'of the host', at: queued });
+      const [first, second] = injected;
+      if (first === undefined) {
+        return fail('missing', { ...place, field: 'queue', expected: 'of the host and of red', actual: 'of the host', at: queued });
+      }
+      if (second === undefined) return pass({ group }, { at: first });
+      return fail('twice', { ...place, field: 'entries in the queue of red', expected: 1, actual: injected.length, at: second });
     },
   }),
   check({
@@ -80,11 +89,15 @@ export const checks = defineChecks([
     fail: {
       lost: '{object}: {field} is {actual}, expected {expected}. The guest has answered, and the host knows groups by their cookies',
       refused: '{object}: {field} is {actual}, expected {expected}. The guest has brought the page in: pass its code on',
+      early:
+        '{object}: {field} is {actual}, expected {expected}. Nobody has brought the page in yet, and the device asks again: wait for the answer',
     },
     test: (facts, { pass, fail }) => {
-      const { code, response, place } = fault(facts, 'first', 'red 0');
-      if (code === SUCCESS) return pass({}, { at: response });
-      return fail(code === undefined ? 'lost' : 'refused', { ...place, expected: 'success' });
+      const { code, response, told, place } = fault(facts, 'first', 'red 0');
+      if (response === undefined) return fail('lost', { ...place, expected: 'success' });
+      if (code !== SUCCESS) return fail('refused', { ...place, expected: 'success' });
+      if (told !== undefined && told.seq < response.seq) return pass({}, { at: response });
+      return fail('early', { ...place, field: 'who has answered', expected: 'red', actual: 'nobody' });
     },
   }),
   check({
