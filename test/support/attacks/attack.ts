@@ -4,7 +4,7 @@
  */
 import type { KernelParams } from '../../../src-main/linux/core/params.ts';
 import type { DefenceName, MachineConfig } from '../../../src-main/sim/index.ts';
-import type { Breach } from '../isolation-breaches.ts';
+import type { Breach, InterruptBreach } from '../isolation-breaches.ts';
 import type { Toll } from './toll.ts';
 
 /** The attacks, by their numbers in docs/isolation.md. */
@@ -50,6 +50,8 @@ export type Facts = Readonly<Record<string, unknown>>;
 /** What an attack came to. */
 export interface Outcome {
   readonly breaches: readonly Breach[];
+  /** Vectors that came to one by the doing of another. */
+  readonly vectors: readonly InterruptBreach[];
   readonly seen: Facts;
   /** Whether work of somebody who attacks nobody did what it should, before the attack and after it. */
   readonly benign: { readonly before: boolean; readonly after: boolean };
@@ -79,6 +81,13 @@ interface BreachRun extends Run {
 
 export type Breached = Pick<Breach, 'principal' | 'owner'>;
 
+/** A vector arrives at somebody by the doing of somebody else. */
+interface InterruptRun extends Run {
+  readonly kind: 'interrupt';
+  /** By whose doing, and whose the vectors are. */
+  readonly raised: readonly [Breached, ...Breached[]];
+}
+
 /** No page is reached that is not one's own; what goes wrong instead shows in `seen`. */
 interface HarmRun extends Run {
   readonly kind: HarmKind;
@@ -87,8 +96,6 @@ interface HarmRun extends Run {
 type HarmKind =
   /** Somebody gets a handle or a mapping that he may not have. */
   | 'admission'
-  /** Somebody else's vector is raised. */
-  | 'interrupt'
   /** Data of a former owner is there for the next one. */
   | 'remanence'
   /** The host's kernel is damaged. */
@@ -110,7 +117,7 @@ interface HeldRun extends Run {
   readonly kind: 'held';
 }
 
-export type UndefendedRun = BreachRun | HarmRun | DenialRun | ExpenseRun | HeldRun;
+export type UndefendedRun = BreachRun | InterruptRun | HarmRun | DenialRun | ExpenseRun | HeldRun;
 
 interface Mounted {
   readonly id: AttackId;

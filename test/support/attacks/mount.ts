@@ -1,5 +1,5 @@
 /** Does an attack in a scene between two rounds of benign work, and tells what it came to. */
-import { breachesOf } from '../isolation-breaches.ts';
+import { breachesOf, interruptBreachesOf } from '../isolation-breaches.ts';
 import type { Lab } from '../linux-machine.ts';
 import type { Facts, Outcome } from './attack.ts';
 import { metered } from './toll.ts';
@@ -19,6 +19,7 @@ export function mount(lab: Pick<Lab, 'machine' | 'rows' | 'rowsFrom'>, parts: Pa
   const benign = metered(lab, () => parts.benign());
   return {
     breaches: breachesOf(lab),
+    vectors: interruptBreachesOf(lab),
     seen: { ...attack.result, ...parts.later?.() },
     benign: { before, after: benign.result },
     cost: { attack: attack.toll, benign: benign.toll },

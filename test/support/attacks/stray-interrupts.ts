@@ -1,24 +1,9 @@
 /** 8.5: interrupts that are somebody else's, or too many. VT-d 5.10 chapter 5; DSA 3.0 section 3.7. */
 import { defined, invariant } from '../../../src-main/bits/invariant.ts';
 import { COMMAND } from '../../../src-main/spec/dsa/commands.ts';
-import { PORTAL_PAGE } from '../../../src-main/spec/dsa/portals.ts';
 import { STATUS } from '../../../src-main/spec/dsa/status-codes.ts';
 import { remappableMessage } from '../../../src-main/spec/vtd/interrupt-message.ts';
-import type { IdxdVdev } from '../../../src-main/linux/idxd/vdcm/vdev.ts';
-import {
-  bootIdxd,
-  closeVdev,
-  createVdev,
-  DSA_BDF,
-  dsaDevice,
-  GUEST_RAM,
-  moveWords,
-  openVdev,
-  statusAt,
-  uuidOf,
-  type IdxdLab,
-  type OpenVdev,
-} from '../linux-idxd.ts';
+import { bootIdxd, closeVdev, DSA_BDF, dsaDevice, GUEST_RAM, type IdxdLab } from '../linux-idxd.ts';
 import { bootSva, openApp, PAGE } from '../linux-sva.ts';
 import {
   bootGuest,
@@ -34,17 +19,22 @@ import { faultsOf, recordedFaultsOf } from './faults.ts';
 import { mount } from './mount.ts';
 import { copiesOwn } from './native-clients.ts';
 import { rawRequest } from './raw-requests.ts';
-import { INTERRUPT_WINDOW, unexpectedOf } from './unexpected-interrupts.ts';
+import {
+  copyWithInterrupt,
+  openTenant,
+  openTenantWithVectors,
+  raisesItsOwn,
+  vectorOf,
+} from './vdev-tenants.ts';
+import { INTERRUPT_WINDOW, NOBODY, unexpectedOf } from './unexpected-interrupts.ts';
 import { FREE, type Toll } from './toll.ts';
 
+const OTHER_BDF = '6b:01.0';
 const MDEV_SHARED = { mode: 'shared', type: 'mdev' } as const;
 const VECTOR = 0x77;
 const MSIX_TABLE = 0x2000;
 const COMMAND_REGISTER = 0xa0;
 const REQUEST_INTERRUPT = 0x8000_0000;
-const RECORD = 0x2000;
-const OWN_RECORD = 0x3000;
-const SPAN_NS = 1_000_000;
 
 /** SSS.2 */
 const SECOND_STAGE_NOT_PRESENT = 0x79;
@@ -53,80 +43,37 @@ const INTO_INTERRUPT_RANGE = 0x87;
 const COMPATIBILITY_BLOCKED = 0x25;
 const SOURCE_REFUSED = 0x26;
 
-/** An IMS entry with this PASID: its handle, and how often its handler ran. */
-function imsEntry(lab: IdxdLab, pasid: number) {
-  const ims = defined(lab.idxd.ims, 'IMS');
-  const irq = ims.ims_alloc_irq();
-  ims.irq_set_auxdata(irq, pasid);
-  let count = 0;
-  lab.kernel.irqs.request_irq(
-    irq,
-    () => {
-      count += 1;
-    },
-    'victim',
-  );
-  return { irq, handle: ims.indexOf(irq), count: () => count };
-}
-
-/** A move with a completion interrupt, as the kernel of a guest sends it: user descriptors may not ask for one. */
-function moveWithInterrupt(lab: IdxdLab, vdev: IdxdVdev, record: number, handle?: number): void {
-  const words = moveWords({
-    from: GUEST_RAM,
-    to: GUEST_RAM + PAGE,
-    bytes: 8,
-    record: GUEST_RAM + record,
-    ...(handle === undefined ? {} : { handle }),
-  });
-  words[0] = (0x8000_0000 | vdev.pasids.default) >>> 0;
-  lab.hw.enqcmds(0, lab.idxd.portalAddress(vdev.wq.id, PORTAL_PAGE.limitedIms), words);
-  lab.kernel.core.advance(SPAN_NS);
-}
-
-function movesWithout(lab: IdxdLab, vdev: IdxdVdev, open: OpenVdev): boolean {
-  open.user.process.mm.write(open.memory + OWN_RECORD, new Uint8Array(32));
-  moveWithInterrupt(lab, vdev, OWN_RECORD);
-  return statusAt(open, OWN_RECORD) === STATUS.success;
-}
-
-/** The handle of an entry with another PASID. */
+/** The handle of another VM's vector. */
 function foreignHandle(without: Switches): Outcome {
   const lab = bootIdxd({ wqs: [MDEV_SHARED], ...without });
-  const vdev = createVdev(lab, 'dsa-1swq-v1');
-  const open = openVdev(lab, vdev);
-  const victim = imsEntry(lab, 0x999);
+  const [attacker, victim] = [openTenantWithVectors(lab, 1), openTenantWithVectors(lab, 2)];
   return mount(lab, {
     attack: () => {
-      moveWithInterrupt(lab, vdev, RECORD, victim.handle);
-      return { status: statusAt(open, RECORD), handled: victim.count() };
+      const before = victim.interrupts();
+      const status = copyWithInterrupt(lab, attacker, victim.handle);
+      return { status, stray: victim.interrupts() - before };
     },
-    benign: () => movesWithout(lab, vdev, open),
+    benign: () => raisesItsOwn(lab, victim),
   });
 }
 
 /** The interrupt entry of a VM that is gone, whose PASID the next one has; then a third VM gets the entry. */
 function staleEntry(without: Switches): Outcome {
   const lab = bootIdxd({ wqs: [MDEV_SHARED], ...without });
-  const { irqs } = lab.kernel;
-  const old = createVdev(lab, 'dsa-1swq-v1', 1);
-  const first = openVdev(lab, old, 'first');
-  const pasid = old.pasids.default;
-  const entry = imsEntry(lab, pasid);
-  irqs.free_irq(entry.irq);
-  lab.idxd.ims?.ims_free_irq(entry.irq);
-  closeVdev(first);
-  const next = createVdev(lab, 'dsa-1swq-v1', 2);
-  const second = openVdev(lab, next, 'second');
-  invariant(next.pasids.default === pasid, 'The PASID has its next owner');
+  const bystander = openTenantWithVectors(lab, 1);
+  const first = openTenantWithVectors(lab, 2);
   return mount(lab, {
     attack: () => {
-      moveWithInterrupt(lab, next, RECORD, entry.handle);
-      const third = imsEntry(lab, 0x999);
-      invariant(third.handle === entry.handle, 'The entry has its next owner');
+      closeVdev(first.open);
+      const second = openTenant(lab, 3);
+      invariant(second.pasid === first.pasid, 'The PASID has its next owner');
+      const status = copyWithInterrupt(lab, second, first.handle);
+      const third = openTenantWithVectors(lab, 4);
+      invariant(third.handle === first.handle, 'The entry has its next owner');
       lab.kernel.core.settle();
-      return { status: statusAt(second, RECORD), stray: third.count() };
+      return { status, stray: third.interrupts() };
     },
-    benign: () => movesWithout(lab, next, second),
+    benign: () => raisesItsOwn(lab, bystander),
   });
 }
 
@@ -198,7 +145,7 @@ function compatibilityMessage(without: Switches, way: 'write' | 'interrupt'): Ou
 /** A remappable message with the handle of another function, put into one's own MSI-X table. */
 function foreignRemappingHandle(without: Switches): Outcome {
   const lab = bootIdxd({
-    devices: [dsaDevice({}, DSA_BDF), dsaDevice({}, '6b:01.0')],
+    devices: [dsaDevice({}, DSA_BDF), dsaDevice({}, OTHER_BDF)],
     ...without,
   });
   const evil = defined(lab.kernel.idxd.devices[1], 'dsa1').registers.base;
@@ -243,8 +190,12 @@ function storm(without: Switches): Outcome {
   });
 }
 
+/** Commands of the accelerator are its driver's. */
+const driverOf = (bdf: string): string => `kernel (driver of ${bdf})`;
 const ONE_FAULT: Toll = { ...FREE, interrupts: { dmar0: 1 } };
 const ONE_EVENT: Toll = { ...FREE, interrupts: { 'dsa0-misc': 1 } };
+/** Of a VMM that has no VM: its eventfd is signalled by a handler. */
+const interruptOf = (n: number): Toll => ({ ...FREE, interrupts: { [vectorOf(n)]: 1 } });
 const REMAPPING_OFF: Switches = { params: { interrupt_remapping: false } };
 
 export const STRAY_INTERRUPTS: readonly Attack[] = [
@@ -253,9 +204,9 @@ export const STRAY_INTERRUPTS: readonly Attack[] = [
     title: 'the interrupt handle of another VM',
     run: foreignHandle,
     defended: {
-      seen: { status: STATUS.interruptHandle, handled: 0 },
+      seen: { status: STATUS.interruptHandle, stray: 0 },
       // The kernel reads the software error.
-      budget: { attack: ONE_EVENT, benign: FREE },
+      budget: { attack: ONE_EVENT, benign: interruptOf(2) },
     },
     stoppedBy: 'hardware',
     because: 'the device compares the entry’s PASID with the descriptor’s',
@@ -285,6 +236,7 @@ export const STRAY_INTERRUPTS: readonly Attack[] = [
       {
         kind: 'interrupt',
         without: REMAPPING_OFF,
+        raised: [{ principal: driverOf(DSA_BDF), owner: NOBODY }],
         seen: { faults: [], unexpected: [VECTOR] },
       },
     ],
@@ -303,6 +255,7 @@ export const STRAY_INTERRUPTS: readonly Attack[] = [
       {
         kind: 'interrupt',
         without: REMAPPING_OFF,
+        raised: [{ principal: driverOf(DSA_BDF), owner: NOBODY }],
         seen: { faults: [], unexpected: [VECTOR] },
       },
     ],
@@ -321,6 +274,7 @@ export const STRAY_INTERRUPTS: readonly Attack[] = [
       {
         kind: 'interrupt',
         without: lacking('irte-source-check'),
+        raised: [{ principal: driverOf(OTHER_BDF), owner: 'kernel (dsa0-misc)' }],
         seen: { faults: [], handled: 1 },
       },
     ],
@@ -331,13 +285,14 @@ export const STRAY_INTERRUPTS: readonly Attack[] = [
     run: staleEntry,
     defended: {
       seen: { status: STATUS.interruptHandle, stray: 0 },
-      budget: { attack: ONE_EVENT, benign: FREE },
+      budget: { attack: ONE_EVENT, benign: interruptOf(1) },
     },
     stoppedBy: 'software',
     undefended: [
       {
         kind: 'interrupt',
         without: lacking('ims-pasid'),
+        raised: [{ principal: 'vm3', owner: 'vm4' }],
         seen: { status: STATUS.success, stray: 1 },
       },
     ],
@@ -356,7 +311,7 @@ export const STRAY_INTERRUPTS: readonly Attack[] = [
         kind: 'expense',
         without: lacking('posted-interrupts'),
         seen: { statuses: [STATUS.success], inGuest: STORM },
-        attackCost: { ...FREE, interrupts: { [`vdev ${uuidOf(1)}[1]`]: STORM } },
+        attackCost: { ...FREE, interrupts: { [vectorOf(1)]: STORM } },
       },
     ],
   },

@@ -3,11 +3,11 @@ import { EPERM } from '../../../src-main/linux/errno.ts';
 import { parseBdf } from '../../../src-main/linux/pci/pci-scan.ts';
 import { dsaDevice } from '../linux-idxd.ts';
 import { bootSva, openApp } from '../linux-sva.ts';
-import { assignFunction, networkCard } from './assigned-functions.ts';
+import { assignFunction, networkCard, ownerOf } from './assigned-functions.ts';
 import type { Attack, Outcome, Switches } from './attack.ts';
 import { mount } from './mount.ts';
 import { copiesOwn } from './native-clients.ts';
-import { INTERRUPT_WINDOW, unexpectedOf } from './unexpected-interrupts.ts';
+import { INTERRUPT_WINDOW, NOBODY, unexpectedOf } from './unexpected-interrupts.ts';
 import { FREE } from './toll.ts';
 
 const CARD = '6c:00.0';
@@ -51,6 +51,7 @@ export const UNSAFE_INTERRUPTS: readonly Attack[] = [
     undefended: [
       {
         kind: 'interrupt',
+        raised: [{ principal: ownerOf(CARD), owner: NOBODY }],
         without: { params: { allow_unsafe_interrupts: true } },
         seen: { claim: 0, unexpected: [VECTOR] },
       },

@@ -34,18 +34,20 @@ function whatCame({ breaches, seen }: Outcome) {
 
 describe('row 71: attacks', () => {
   it.each(attacks)('%s: stopped within its budget, and work goes on', (_name, attack) => {
-    const { breaches, seen, benign, cost } = attack.run({});
+    const { breaches, vectors, seen, benign, cost } = attack.run({});
     expect(seen).toEqual(attack.defended.seen);
     expect(breaches).toEqual([]);
+    expect(vectors).toEqual([]);
     expect(benign).toEqual({ before: true, after: true });
     expect(cost).toEqual(attack.defended.budget);
   });
 
   it.each(undefended)('%s: %s without %s', (_name, _kind, _lack, attack, run) => {
-    const { breaches, seen, benign, cost } = attack.run(run.without);
+    const { breaches, vectors, seen, benign, cost } = attack.run(run.without);
     expect(seen).toEqual(run.seen);
     expect(breaches.every(isPage)).toBe(true);
     expect(parties(breaches)).toEqual(parties(run.kind === 'breach' ? run.breached : []));
+    expect(parties(vectors)).toEqual(parties(run.kind === 'interrupt' ? run.raised : []));
     expect(benign.after).toBe(benign.before && !denies(run));
     expect(cost.attack).toEqual(run.kind === 'expense' ? run.attackCost : cost.attack);
   });
