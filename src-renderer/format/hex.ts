@@ -16,6 +16,17 @@ const HEX_NUMBER = /0x[0-9a-fA-F](?:_?[0-9a-fA-F])*/g;
 /** Shorter numbers read well without gaps. */
 const MIN_GROUPED_DIGITS = 5;
 
+/** Groups that stay on one line: 64 bits. Longer numbers may break between groups, or they would cover what stands beside them. */
+export const WHOLE_GROUPS = 4;
+
+/** The text with as much of each hexadecimal number as stays on one line: what a column must have room for. */
+export function unbrokenText(text: string): string {
+  return text.replaceAll(HEX_NUMBER, (number) => {
+    const groups = groupDigits(number.slice(2).replaceAll('_', ''));
+    return groups.length > WHOLE_GROUPS ? `0x${groups.slice(-WHOLE_GROUPS).join('')}` : number;
+  });
+}
+
 /** Cuts a text into plain parts and hexadecimal numbers long enough to be grouped. */
 export function splitHex(text: string): readonly TextPart[] {
   const parts: TextPart[] = [];

@@ -43,8 +43,7 @@ function registerRow(group: Group, register: Register): TableRow {
     id: `${group.id}-${register.name}`,
     cells: [
       toHex(group.base + register.offset, 3),
-      register.name,
-      register.title,
+      `${register.name}: ${register.title}`,
       toHex(value, register.bytes * 2),
     ],
     detail: [
@@ -64,8 +63,7 @@ function groupTable(group: Group): TableSection {
     ...(group.title === undefined ? {} : { title: group.title }),
     columns: [
       { id: 'offset', title: 'Offset', isMono: true },
-      { id: 'name', title: 'Register', isMono: true },
-      { id: 'title', title: 'Title', grow: 1 },
+      { id: 'register', title: 'Register', grow: 1 },
       { id: 'value', title: 'Value', isMono: true, align: 'right' },
     ],
     rows: group.registers.map((register) => registerRow(group, register)),

@@ -1,5 +1,6 @@
 /** Column widths from the texts themselves, so that rows line up although only some of them are in the page. */
 import type { TableCell, TableColumn, TableRow } from '../../../src-main/protocol/views.ts';
+import { unbrokenText } from '../../format/hex.ts';
 import { TONE_ICONS } from '../tones.ts';
 import { textWidth } from './text-width.ts';
 
@@ -11,6 +12,8 @@ const GROWING_MONO_PX = 200;
 const PADDING_PX = 18;
 const MARK_PX = 20;
 const ARROW_PX = 2;
+/** Between the groups of 64 bits. */
+const GAPS_PX = 12;
 const SAMPLE_ROWS = 2_000;
 
 export function toCell(cell: string | TableCell | undefined): TableCell {
@@ -21,7 +24,10 @@ export function toCell(cell: string | TableCell | undefined): TableCell {
 /** Grouped hexadecimal numbers lose their separators and get gaps; marks stand before the text. */
 function widthPx(cell: TableCell, isMono: boolean, maxPx: number): number {
   const hasMark = cell.tone !== undefined && cell.tone !== 'neutral' && cell.tone !== 'muted';
-  const text = Math.min(textWidth(cell.text, isMono), maxPx);
+  const unbroken = unbrokenText(cell.text);
+  // Lines of a number that breaks shall all be of the same length: the gaps count there.
+  const gaps = unbroken === cell.text ? 0 : GAPS_PX;
+  const text = Math.min(textWidth(unbroken, isMono) + gaps, maxPx);
   return text + (hasMark ? MARK_PX : 0) + ARROW_PX;
 }
 

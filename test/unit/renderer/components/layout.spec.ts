@@ -101,6 +101,15 @@ describe('gridTemplate', () => {
     expect(template).toBe('151px 320px');
   });
 
+  it('breaks numbers above 64 bits instead of growing for them', () => {
+    const columns = [{ id: 'a', title: 'Value', isMono: true }];
+    const widthOf = (digits: number): string =>
+      gridTemplate(columns, [{ id: '1', cells: [`0x${'a'.repeat(digits)}`] }]);
+    expect(widthOf(64)).toBe(widthOf(32));
+    // The digits of 64 bits, and the gaps between their groups.
+    expect([widthOf(16), widthOf(32)]).toEqual(['151px', '163px']);
+  });
+
   it('follows the relative widths of the engine', () => {
     const columns = [
       { id: 'a', title: 'A', grow: 2 },

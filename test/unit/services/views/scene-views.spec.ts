@@ -241,7 +241,7 @@ describe('work and interrupts', () => {
       scene
         .show('device-registers', { unit })
         .sections.flatMap((s) =>
-          s.kind === 'table' ? s.rows.map((row) => textsOf(row)[1] ?? '') : [],
+          s.kind === 'table' ? s.rows.map((row) => (textsOf(row)[1] ?? '').replace(/:.*/, '')) : [],
         );
     expect(registers('dsa0')).toContain('GENCAP');
     expect(registers('nic0')).toContain('Q_PASID');
