@@ -17,7 +17,7 @@ import { pgttTitle } from './pasid-table-view.ts';
 import { inline, record, text, type PlainRecord } from './plain-data.ts';
 import { recentRecords } from './recent-records.ts';
 import { formatAddress, formatPasid, formatRid, ridRef } from './sections.ts';
-import { listOf, numberOf, published, vdevs } from './software-objects.ts';
+import { listOf, numberOf, published } from './software-objects.ts';
 import {
   contextEntries,
   directoryEntries,
@@ -150,9 +150,7 @@ const MEETS: Readonly<Record<string, TableCell>> = {
   nothing: { text: 'nothing: blocked', tone: 'fault' },
 };
 
-function functionsTable(machine: Machine, { own }: GuestUnit): TableSection {
-  const known = vdevs(machine);
-  const labelOf = (name: string): string => known.find((v) => v.uuid === name)?.label ?? name;
+function functionsTable({ own }: GuestUnit): TableSection {
   return {
     kind: 'table',
     id: 'functions',
@@ -161,13 +159,11 @@ function functionsTable(machine: Machine, { own }: GuestUnit): TableSection {
       { id: 'rid', title: 'Guest function', isMono: true },
       { id: 'meets', title: 'Reach', help: 'What the host lets them reach now' },
       {
-        id: 'reason',
-        title: 'Reason',
-        isMono: true,
-        help: 'Fault with which the guest’s own tables refuse them',
+        id: 'fault',
+        title: 'Fault',
+        grow: 1,
+        help: 'With which the guest’s own tables refuse them',
       },
-      { id: 'meaning', title: 'Meaning', grow: 1 },
-      { id: 'device', title: 'Virtual device', isMono: true },
     ],
     rows: listOf(own, 'functions').map((found) => ({
       id: `function-${numberOf(found, 'rid')}`,
@@ -175,21 +171,27 @@ function functionsTable(machine: Machine, { own }: GuestUnit): TableSection {
       cells: [
         formatRid(numberOf(found, 'rid')),
         MEETS[text(found, 'meets') ?? ''] ?? '',
-        ...reasonCells(numberOf(found, 'reason')),
-        labelOf(text(found, 'device') ?? ''),
+        faultCell(numberOf(found, 'reason')),
       ],
     })),
     empty: 'The VM has no device behind its unit.',
   };
 }
 
-/** Code and meaning; 0 is no fault. */
-function reasonCells(reason: number): readonly (string | TableCell)[] {
+/** 0 is no fault. */
+function faultCell(reason: number): TableCell {
   const [row] = faultReasonsOf(reason);
-  const code = `${reason.toString(16).padStart(2, '0')}h`;
   return reason === 0
-    ? ['—', '—']
-    : [{ text: code, tone: 'fault', help: row?.explanation ?? '' }, faultCodeTitle(reason) ?? ''];
+    ? { text: '—' }
+    : {
+        text: `${reason.toString(16).padStart(2, '0')}h ${faultCodeTitle(reason) ?? ''}`,
+        tone: 'fault',
+        help: row?.explanation ?? '',
+      };
+}
+
+function requesterText(rid: number, pasid: number): string {
+  return pasid < 0 ? formatRid(rid) : `${formatRid(rid)} PASID ${formatPasid(pasid)}`;
 }
 
 function faultsTable({ own }: GuestUnit): TableSection {
@@ -198,24 +200,17 @@ function faultsTable({ own }: GuestUnit): TableSection {
     id: 'faults',
     title: 'Fault records of the guest’s unit',
     columns: [
-      { id: 'index', title: 'Register', align: 'right', isMono: true },
-      { id: 'rid', title: 'Guest function', isMono: true },
-      { id: 'pasid', title: 'Guest PASID', align: 'right', isMono: true },
-      { id: 'type', title: 'Request' },
-      { id: 'address', title: 'Address', isMono: true },
-      { id: 'reason', title: 'Reason', isMono: true },
-      { id: 'meaning', title: 'Meaning', grow: 1 },
+      { id: 'requester', title: 'Requester', help: 'On the guest’s bus' },
+      { id: 'request', title: 'Request', grow: 1 },
+      { id: 'fault', title: 'Fault', grow: 1 },
     ],
     rows: listOf(own, 'faults').map((found) => ({
       id: `record-${numberOf(found, 'index')}`,
       refs: {},
       cells: [
-        String(numberOf(found, 'index')),
-        formatRid(numberOf(found, 'rid')),
-        formatPasid(numberOf(found, 'pasid')),
-        REQUEST_TYPES[numberOf(found, 'type')] ?? '',
-        formatAddress(numberOf(found, 'address')),
-        ...reasonCells(numberOf(found, 'reason')),
+        requesterText(numberOf(found, 'rid'), numberOf(found, 'pasid')),
+        `${REQUEST_TYPES[numberOf(found, 'type')] ?? ''}, ${formatAddress(numberOf(found, 'address'))}`,
+        { ...faultCell(numberOf(found, 'reason')), tone: 'neutral' },
       ],
     })),
     empty: 'No record waits for the guest’s driver, which clears what it has read.',
@@ -341,7 +336,7 @@ function entriesTable(machine: Machine, unit: GuestUnit): TableSection {
       },
     ],
     rows: entries.map((entry) => entryRow(machine, unit, entry)),
-    empty: 'The guest has no PASID entry yet. Binding a process in the guest writes one.',
+    empty: 'The guest has no PASID entry. Binding a process in the guest writes one.',
   };
 }
 
@@ -391,7 +386,7 @@ export function viommuView(context: ViewContext): ViewModel {
     ],
     sections: [
       unitSection(unit),
-      functionsTable(machine, unit),
+      functionsTable(unit),
       entriesTable(machine, unit),
       faultsTable(unit),
       eventsTable(context),

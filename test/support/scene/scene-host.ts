@@ -14,7 +14,9 @@ export interface SceneHost {
   close(): Promise<void>;
 }
 
-export async function startSceneHost(script: 'scene' | 'breach' = 'scene'): Promise<SceneHost> {
+export async function startSceneHost(
+  script: 'scene' | 'breach' | 'viommu' = 'scene',
+): Promise<SceneHost> {
   const home = await mkdtemp(path.join(tmpdir(), 'siov-scene-home-'));
   const paths = resolveAppPaths(
     new URL(`file://${path.join(ROOT, 'src-main/hosts/web/main.ts')}`).href,

@@ -1,6 +1,7 @@
 /** The scene as a lab package: one script that plays it step by step. */
 import type { LabFolder } from '../tiny-lab.ts';
-import { SCENE_DEVICES, SCENE_MACHINE } from './scene-machine.ts';
+import { SCENE_BDF, SCENE_DEVICES, SCENE_MACHINE } from './scene-machine.ts';
+import { BLOCKED_GUEST } from '../blocked-guest.ts';
 import { REUSED_PAGE } from '../reused-page.ts';
 import { SCENE_STEPS } from './scene.ts';
 
@@ -61,5 +62,17 @@ export const BREACH_FOLDER: LabFolder = {
     defences: { 'sva-invalidate': false },
   }),
   [SCENE_FILE]: REUSED_PAGE,
+  'i18n/zh-CN.md': TRANSLATION,
+};
+
+/** A VM with a VT-d unit of its own, and a guest whose device works longer than its address space is there. */
+export const VIOMMU_FOLDER: LabFolder = {
+  'lab.md': TEXT,
+  'machine.json': JSON.stringify({
+    ...SCENE_MACHINE,
+    devices: [{ kind: 'dsa', name: 'dsa0', bdf: SCENE_BDF.dsa, options: { wqs: 2 } }],
+    vms: [{ name: 'vm0', memoryBytes: 40 * 2 ** 20, cpus: 1, viommu: true }],
+  }),
+  [SCENE_FILE]: BLOCKED_GUEST,
   'i18n/zh-CN.md': TRANSLATION,
 };

@@ -21,10 +21,11 @@ const { serveMachine } = await import('../../../src-main/hosts/machine-worker/se
 const { labApi } = await import('../../../src-main/protocol/lab-api.ts');
 const { createSession } = await import('../../../src-main/services/session.ts');
 const { memoryLibrary } = await import('../tiny-lab.ts');
-const { BREACH_FOLDER, SCENE_FOLDER } = await import('./scene-lab.ts');
+const { BREACH_FOLDER, SCENE_FOLDER, VIOMMU_FOLDER } = await import('./scene-lab.ts');
 
 const data = workerData as MachineWorkerData;
-const folder = data.labs === 'breach' ? BREACH_FOLDER : SCENE_FOLDER;
+const folder =
+  { breach: BREACH_FOLDER, viommu: VIOMMU_FOLDER }[data.labs as string] ?? SCENE_FOLDER;
 
 serveMachine<LabApi>(data, labApi, ({ control, emit }) =>
   createSession({

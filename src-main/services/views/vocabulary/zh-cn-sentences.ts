@@ -31,16 +31,17 @@ export const ZH_CN_SENTENCES: Readonly<Record<string, string>> = {
   'Guest-physical: each write of its tail traps': '客户机物理地址：每次写队尾都会陷入',
   'Guest-physical: the VMM writes requests there': '客户机物理地址：VMM 把请求写到那里',
   'Status registers of faults and page requests': '故障与页请求的状态寄存器',
+  'On the guest’s bus': '在客户机的总线上',
   'What the host lets them reach now': '宿主机现在让它们到达的范围',
-  'Fault with which the guest’s own tables refuse them': '客户机自己的表拒绝它们的故障',
+  'With which the guest’s own tables refuse them': '客户机自己的表用它拒绝它们',
   'The VM has no device behind its unit.': '虚拟机的单元后面没有设备。',
   'No record waits for the guest’s driver, which clears what it has read.':
     '没有记录在等客户机的驱动，它读过的会清除。',
   'A guest-physical address': '客户机物理地址',
   'Followed: the host’s entry uses the very table of the guest, nested on the VM’s second stage':
     '已跟随：宿主机表项使用客户机的同一张页表，嵌套在虚拟机的第二级之上',
-  'The guest has no PASID entry yet. Binding a process in the guest writes one.':
-    '客户机还没有 PASID 表项。在客户机中绑定进程会写入一项。',
+  'The guest has no PASID entry. Binding a process in the guest writes one.':
+    '客户机没有 PASID 表项。在客户机中绑定进程会写入一项。',
   'The guest has not used its unit yet.': '客户机还没有使用它的单元。',
   'Interrupt remapping by the guest, second-stage tables of the guest. Under iommufd, faults that are no page requests stay in the host’s log.':
     '客户机的中断重映射，客户机的第二级页表。在 iommufd 下，不属于页请求的故障留在宿主机的日志里。',
@@ -338,4 +339,5 @@ export const ZH_CN_PATTERNS: readonly (readonly [english: string, chinese: strin
   ['There is no memory at {}. RAM: {}.', '{0} 处没有内存。RAM：{1}。'],
   ['The queue stopped at descriptor {}. {}', '队列停在描述符 {0}。{1}'],
   ['{}, {} bytes done', '{0}，已完成 {1} 字节'],
+  ['{}, 0x{}', '{0}，0x{1}'],
 ];
