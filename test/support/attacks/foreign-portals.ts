@@ -18,11 +18,13 @@ import {
   type IdxdLab,
 } from '../linux-idxd.ts';
 import { anonymous, bootSva, openApp, PAGE, type SvaApp } from '../linux-sva.ts';
+import { prepareCopy } from '../vm-idxd.ts';
 import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
 import { copiesMapped, guestMemoryMove, submitMapped, twoVdevs } from './mediated-clients.ts';
 import { mount } from './mount.ts';
 import { copiesOwn, filledPage, moveFor, submit } from './native-clients.ts';
 import { FREE } from './toll.ts';
+import { copiesInVm, twoVms } from './virtual-machines.ts';
 
 const OTHER_BDF = '6b:01.0';
 const PORTALS = BAR.portals * 2 ** 40;
@@ -46,6 +48,24 @@ function byOffset(without: Switches): Outcome {
       return { mmap: seenOf(portal) };
     },
     benign: () => copiesMapped(lab, victim),
+  });
+}
+
+/** A guest stores to the page behind its own portals, where the physical device has the next queue's. */
+function behindOwnPortals(without: Switches): Outcome {
+  const { lab, attacker, victim } = twoVms(without);
+  const { guest, dev } = attacker;
+  const portals = guest.pci.pci_resource_start(dev, 2);
+  const behind = portals + guest.pci.pci_resource_len(dev, 2);
+  return mount(lab, {
+    attack: () => {
+      const enqueued = lab.rows('dsa.descriptor.enqueued').length;
+      const read = guest.io.readl(behind);
+      guest.io.iosubmit_cmds512(behind, prepareCopy(attacker, 'stray').words);
+      guest.core.advance(1_000_000);
+      return { read, arrived: lab.rows('dsa.descriptor.enqueued').length - enqueued };
+    },
+    benign: () => copiesInVm(victim),
   });
 }
 
@@ -166,6 +186,21 @@ export const FOREIGN_PORTALS: readonly Attack[] = [
         seen: { mmap: 'mapped' },
       },
     ],
+  },
+  {
+    id: '8.2a',
+    title: 'the page behind a guest’s own portals',
+    run: behindOwnPortals,
+    defended: {
+      seen: { read: 0xffff_ffff, arrived: 0 },
+      budget: {
+        // KVM marks the page after the first access.
+        attack: { ...FREE, exits: { eptViolation: 1, eptMisconfiguration: 1 } },
+        benign: FREE,
+      },
+    },
+    stoppedBy: 'hardware',
+    because: 'the EPT has the pages of the VM’s own devices only',
   },
   {
     id: '8.2a',

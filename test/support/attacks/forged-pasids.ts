@@ -11,7 +11,7 @@ import { copiesInGuest, PROFILES, twoGuests, type Profile } from './guest-client
 import { PASID_CAPABILITIES } from './mediated-clients.ts';
 import { mount } from './mount.ts';
 import { copiesOwn, filledPage, moveFor, submit } from './native-clients.ts';
-import { FREE } from './toll.ts';
+import { FREE, TRAPPED } from './toll.ts';
 import { commandOf, copiesInVm, registerOf, submitInVm, twoVms } from './virtual-machines.ts';
 
 const SPAN_NS = 1_000_000;
@@ -162,7 +162,7 @@ function guestKernelAttacks(profile: Profile): readonly Attack[] {
         seen: { result: 'accepted', faults: [], portals: 0 },
         budget: {
           attack: { ...FREE, exits: { eptViolation: 1 } },
-          benign: { ...FREE, exits: { eptMisconfiguration: 1 } },
+          benign: TRAPPED,
         },
       },
       stoppedBy: 'software',

@@ -15,7 +15,7 @@ import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
 import { faultsOf } from './faults.ts';
 import { PROFILES, type Profile } from './guest-clients.ts';
 import { mount } from './mount.ts';
-import { FREE } from './toll.ts';
+import { FREE, TRAPPED } from './toll.ts';
 
 /** Two banks of two halves in a page. */
 const PACKED = 0x800;
@@ -88,7 +88,6 @@ function takeNeighboursPasid(profile: Profile, without: Switches): Outcome {
 }
 
 function ofProfile(profile: Profile): readonly Attack[] {
-  const trapped = (exits: number) => ({ ...FREE, exits: { eptMisconfiguration: exits } });
   return [
     {
       id: '8.2b',
@@ -96,7 +95,7 @@ function ofProfile(profile: Profile): readonly Attack[] {
       run: (without) => ringForNeighbour(profile, without),
       defended: {
         seen: { mapped: 0, hasRun: false, faults: [] },
-        budget: { attack: trapped(1), benign: trapped(1) },
+        budget: { attack: TRAPPED, benign: TRAPPED },
       },
       stoppedBy: 'software',
       undefended: [
@@ -114,7 +113,7 @@ function ofProfile(profile: Profile): readonly Attack[] {
       run: (without) => takeNeighboursPasid(profile, without),
       defended: {
         seen: { hasRun: false, faults: [] },
-        budget: { attack: trapped(7), benign: trapped(1) },
+        budget: { attack: { ...FREE, exits: { eptMisconfiguration: 7 } }, benign: TRAPPED },
       },
       stoppedBy: 'software',
       undefended: [

@@ -17,7 +17,7 @@ import { lacking, type Attack, type Outcome, type Switches } from './attack.ts';
 import { faultsOf } from './faults.ts';
 import { PROFILES, type Profile } from './guest-clients.ts';
 import { mount } from './mount.ts';
-import { FREE } from './toll.ts';
+import { FREE, TRAPPED } from './toll.ts';
 
 const SPAN_NS = 1_000_000;
 /** A while after the host's first attempt, and long before it gives up. */
@@ -115,8 +115,6 @@ function changedDescriptor(profile: Profile, without: Switches): Outcome {
   });
 }
 
-const TRAPPED_ONCE = { ...FREE, exits: { eptMisconfiguration: 1 } } as const;
-
 function foreignAttack(profile: Profile): Attack {
   return {
     id: '8.1d',
@@ -124,7 +122,7 @@ function foreignAttack(profile: Profile): Attack {
     run: (without) => foreignDescriptor(profile, without),
     defended: {
       seen: { dropped: 1, victimCopied: false, faults: [] },
-      budget: { attack: { ...FREE, exits: { eptViolation: 1 } }, benign: TRAPPED_ONCE },
+      budget: { attack: { ...FREE, exits: { eptViolation: 1 } }, benign: TRAPPED },
     },
     stoppedBy: 'software',
     undefended: [
@@ -147,7 +145,7 @@ function changedAttack(profile: Profile): Attack {
       seen: { dropped: 1, attackerCopied: true, victimCopied: false, faults: [] },
       budget: {
         attack: { ...FREE, exits: { eptViolation: 1, eptMisconfiguration: 1 } },
-        benign: TRAPPED_ONCE,
+        benign: TRAPPED,
       },
     },
     stoppedBy: 'software',

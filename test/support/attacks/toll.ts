@@ -20,6 +20,9 @@ export interface Toll {
 /** What fast paths cost. */
 export const FREE: Toll = { exits: {}, interrupts: {}, exceptions: {} };
 
+/** What one store costs where the page of the portal or doorbell is trapped. */
+export const TRAPPED: Toll = { ...FREE, exits: { eptMisconfiguration: 1 } };
+
 /** Source of the records of the host's kernel; guests have names of their own. */
 const HOST = 'linux';
 

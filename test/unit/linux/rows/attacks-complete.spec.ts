@@ -1,9 +1,11 @@
 /** Row 71: no attack and no defence is left out, and docs/isolation.md says what is mounted. */
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { DEFENCE_NAMES } from '../../../../src-main/sim/index.ts';
 import { ATTACKS } from '../../../support/attacks/all-attacks.ts';
 import { ATTACK_IDS } from '../../../support/attacks/attack.ts';
+import { FREE, TRAPPED } from '../../../support/attacks/toll.ts';
 import { UNDEFENDED_RUNS } from '../../../support/attacks/undefended-runs.ts';
 
 const DOCUMENT = new URL('../../../../docs/isolation.md', import.meta.url);
@@ -41,10 +43,15 @@ describe('row 71: the attacks are complete', () => {
         (run.kind === 'breach' && run.breached.length > 0) ||
         run.kind === 'denial' ||
         run.kind === 'expense' ||
-        JSON.stringify(run.seen, textOfBigInts) !==
-          JSON.stringify(attack.defended.seen, textOfBigInts),
+        !isDeepStrictEqual(run.seen, attack.defended.seen),
     );
     expect(shown).toEqual(harmful);
+  });
+
+  it('lets honest work exit not at all, or once where its page is trapped', () => {
+    const allowed: readonly unknown[] = [FREE.exits, TRAPPED.exits];
+    const exits = ATTACKS.map(({ defended }) => defended.budget.benign.exits);
+    expect(exits.filter((each) => !allowed.some((a) => isDeepStrictEqual(a, each)))).toEqual([]);
   });
 
   it('has a title of its own for each', () => {
@@ -96,10 +103,6 @@ describe('docs/isolation.md', () => {
     expect(new Set(listed)).toEqual(new Set(params));
   });
 });
-
-function textOfBigInts(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
-}
 
 /** `8.9a to 8.9e` is each of them. */
 function idsIn(text: string): readonly string[] {
