@@ -8,7 +8,7 @@ import type { Actor, IsolationCall, IsolationPort } from '../sim/index.ts';
 export class GuestIsolation implements IsolationPort {
   readonly #host: IsolationPort;
   /** Principal of the VM. */
-  readonly #vm: string;
+  #vm: string;
   readonly #name: string;
   #process: string | undefined;
 
@@ -21,6 +21,11 @@ export class GuestIsolation implements IsolationPort {
   /** Who executes instructions in the guest now, as the host names it. */
   get actor(): Actor {
     return { principal: this.#vm, process: this.#process };
+  }
+
+  /** The kernel that speaks here and that of the other one change their VMs, and keep their names. */
+  exchange(other: GuestIsolation): void {
+    [this.#vm, other.#vm] = [other.#vm, this.#vm];
   }
 
   tell(call: IsolationCall): void {

@@ -63,9 +63,9 @@ export interface VmMachinePortParts {
 export class VmMachinePort implements HardwarePort {
   readonly config: MachineConfig;
   readonly isolation: GuestIsolation | undefined;
-  readonly #parts: VmMachinePortParts;
+  #parts: VmMachinePortParts;
   readonly #hw: HardwarePort;
-  readonly #vcpus: readonly KvmVcpu[];
+  #vcpus: readonly KvmVcpu[];
 
   constructor(parts: VmMachinePortParts) {
     this.#parts = parts;
@@ -82,6 +82,15 @@ export class VmMachinePort implements HardwarePort {
 
   get nowNs(): number {
     return this.#hw.nowNs;
+  }
+
+  /** The VM behind this port becomes that of the other one, and the other way round: a kernel on it changes its VM. */
+  exchange(other: VmMachinePort): void {
+    [this.#parts, other.#parts] = [other.#parts, this.#parts];
+    [this.#vcpus, other.#vcpus] = [other.#vcpus, this.#vcpus];
+    if (this.isolation !== undefined && other.isolation !== undefined) {
+      this.isolation.exchange(other.isolation);
+    }
   }
 
   // ---- memory --------------------------------------------------------------------------------------------------------

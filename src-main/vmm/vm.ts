@@ -5,6 +5,7 @@
  * Published: `vm/<name>` (memory, EPT pointer, virtual CPUs with their numbers in the hardware, memory slots) and
  * `vm/<name>/device/<VFIO device>` (place on the guest's bus, BARs, direct areas, exits by reason).
  */
+import { invariant } from '../bits/invariant.ts';
 import { createKernel, type Kernel } from '../linux/kernel.ts';
 import type { KernelParams } from '../linux/core/params.ts';
 import type { MachineConfig } from '../sim/index.ts';
@@ -18,7 +19,7 @@ import { VmMachinePort } from './vm-machine-port.ts';
 export class Vm {
   readonly name: string;
   readonly qemu: Qemu;
-  readonly port: VmMachinePort;
+  #port: VmMachinePort;
   /** Answers guest PASIDs that the CPU has no entry for; undefined is a mistake of the guest, which gets #GP. */
   pasidMiss: (guestPasid: number) => number | undefined = (pasid) => this.qemu.hostPasid(pasid);
   #guest: Kernel | null = null;
@@ -28,12 +29,17 @@ export class Vm {
     this.#kvm = kvm;
     this.name = options.name;
     this.qemu = new Qemu(kvm, options);
-    this.port = new VmMachinePort({
+    this.#port = new VmMachinePort({
       kvm,
       qemu: this.qemu,
       config: guestConfig(kvm.kernel.core.hw.config, options),
       onPasidMiss: (guestPasid) => this.pasidMiss(guestPasid),
     });
+  }
+
+  /** The machine as its guest has it. */
+  get port(): VmMachinePort {
+    return this.#port;
   }
 
   /** The guest's kernel, null before `boot`. */
@@ -67,6 +73,17 @@ export class Vm {
     });
     this.#guest = guest;
     return guest;
+  }
+
+  /** The kernel of another VM, whose state is here already, goes on here. */
+  adopt(from: Vm): void {
+    invariant(this.#guest === null, `${this.name} has a guest`);
+    this.#port.exchange(from.#port);
+    [this.#port, from.#port] = [from.#port, this.#port];
+    this.#guest = from.#guest;
+    from.#guest = null;
+    const [vm, to] = [from, this].map(({ qemu }) => qemu.process.mm.name) as [string, string];
+    this.#kvm.kernel.core.hw.isolation?.tell({ op: 'move-guest', vm, to });
   }
 
   /** Exits that `body` costs this VM, by reason. */

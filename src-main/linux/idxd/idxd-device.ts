@@ -83,8 +83,12 @@ export class IdxdDevice implements WqOwner {
   /** The command that the device works on. */
   #current: { result: CommandResult | null } | null = null;
   read_buffer_limit: number;
-  /** Whoever wants to hear of software errors and handle revocation. */
+  /** Descriptors of programs may ask for interrupts (user_int_en); written with the configuration. */
+  hasUserInterrupts = false;
+  /** Whoever wants to hear of software errors. */
   readonly onError = new Set<(error: SoftwareError) => void>();
+  /** Interrupt handles that were given out are void (idxd_int_handle_revoke). */
+  readonly onHandlesRevoked = new Set<() => void>();
 
   constructor(options: {
     readonly core: Core;
@@ -263,6 +267,9 @@ export class IdxdDevice implements WqOwner {
     if (cause.softwareError === 1) {
       this.#reportSoftwareError();
     }
+    if (cause.handlesRevoked === 1) {
+      this.onHandlesRevoked.forEach((tell) => tell());
+    }
     if (cause.halt === 1 && this.registers.read(GENSTS).state === DEVICE_STATE.halted) {
       this.core.warn(`${this.name}: device halted`);
       this.setState('halted');
@@ -351,7 +358,10 @@ export class IdxdDevice implements WqOwner {
   #writeConfiguration(): void {
     const { tables, grpcap, gencap } = this.capabilities;
     if (gencap.configuration === 1) {
-      this.registers.write(GENCFG, { globalReadBufferLimit: this.read_buffer_limit });
+      this.registers.write(GENCFG, {
+        globalReadBufferLimit: this.read_buffer_limit,
+        userInterrupts: Number(this.hasUserInterrupts),
+      });
       for (const group of this.groups) {
         this.registers.writeWords(
           tables.groupConfig + group.id * GroupConfig.bytes,

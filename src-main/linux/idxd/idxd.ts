@@ -257,6 +257,7 @@ export class Idxd {
     const { pci, msix, aux, core } = this.#parts;
     this.vdcm.removeParent(dev);
     idxd.onError.clear();
+    idxd.onHandlesRevoked.clear();
     for (const wq of idxd.wqs.filter((w) => w.isBound)) {
       this.#willUnbind(wq);
       wq.unbind();

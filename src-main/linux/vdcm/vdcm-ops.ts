@@ -6,6 +6,7 @@ import type { Core } from '../core/core.ts';
 import type { VmArea } from '../mm/mm.ts';
 import type { RegionSpec } from '../vfio/device-requests.ts';
 import type { IrqSetRequest } from '../vfio/irq-set.ts';
+import type { MigrationFile } from '../vfio/migration.ts';
 import type { VirtualDevice } from './virtual-device.ts';
 
 export interface VdcmOps<V extends VirtualDevice = VirtualDevice> {
@@ -23,6 +24,10 @@ export interface VdcmOps<V extends VirtualDevice = VirtualDevice> {
   set_irqs(vdev: V, request: IrqSetRequest): number;
   /** `isFull`: function level reset, or the VMM's request; otherwise the guest's own command. */
   reset(vdev: V, isFull: boolean): void;
+  /** The 64 bytes of a descriptor came to a portal page that is not mapped. 0 or an error number; -EAGAIN is Retry. */
+  submit(vdev: V, words: Uint32Array): number;
+  /** The user wants another state of migration: its stream, null for a state without one, or an error number. */
+  migration_set_state(vdev: V, state: number): MigrationFile | null | number;
 }
 
 export type VdcmOpName = keyof VdcmOps;

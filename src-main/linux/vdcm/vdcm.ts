@@ -82,6 +82,9 @@ export class Vdcm<V extends VirtualDevice> {
       wq_enable: (vdev) => vdev.enableQueue(),
       set_irqs: (vdev, request) => applyIrqSet(targetsOf(vdev), request),
       reset: (vdev, isFull) => vdev.reset(isFull),
+      submit: (vdev, words) => vdev.submit(words),
+      migration_set_state: ({ migration }, state) =>
+        migration === null ? -ENOTTY : migration.setState(state),
     });
     this.#driver = {
       name: `${model.name}_mdev`,
@@ -316,7 +319,11 @@ export class Vdcm<V extends VirtualDevice> {
         vdev.migration?.reset();
         return 0;
       case D.VFIO_DEVICE_FEATURE:
-        return vdev.migration?.feature(argument, caller) ?? -ENOTTY;
+        return (
+          vdev.migration?.feature(argument, caller, (state) =>
+            this.hooks.run('migration_set_state', vdev, state),
+          ) ?? -ENOTTY
+        );
       default:
         return -EINVAL;
     }

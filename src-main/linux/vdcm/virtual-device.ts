@@ -5,6 +5,7 @@
 import { bytesToHex } from '../../bits/hex.ts';
 import type { PlainData } from '../../sim/index.ts';
 import type { Core } from '../core/core.ts';
+import { EINVAL } from '../errno.ts';
 import type { MdevDevice } from '../mdev/mdev-device.ts';
 import type { VmArea } from '../mm/mm.ts';
 import type { RegionSpec } from '../vfio/device-requests.ts';
@@ -81,6 +82,11 @@ export abstract class VirtualDevice {
   /** Null for devices whose state cannot be saved. */
   get migration(): Migration | null {
     return null;
+  }
+
+  /** A descriptor came to a portal page that is not mapped. 0 or an error number. */
+  submit(_words: Uint32Array): number {
+    return -EINVAL;
   }
 
   /** By VFIO region index, without configuration space. */

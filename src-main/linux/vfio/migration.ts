@@ -41,11 +41,14 @@ export interface MigrationDriver {
   forget(): void;
 }
 
+/** The stream of a state that has one, or a negative error number. */
+export type SetState = (target: number) => MigrationFile | null | number;
+
 export class MigrationFile extends OpenFile {
   readonly #content: Uint8Array | null;
   readonly #check: (header: Uint8Array) => number;
   /** The stream goes on after this content. */
-  readonly #isPreCopy: boolean;
+  readonly isPreCopy: boolean;
   #position = 0;
   #written: Uint8Array = new Uint8Array(0);
   #isChecked = false;
@@ -61,10 +64,11 @@ export class MigrationFile extends OpenFile {
   ) {
     super(core, `migration of ${name}`);
     this.#content = options.content;
-    this.#isPreCopy = options.isPreCopy;
+    this.isPreCopy = options.isPreCopy;
     this.#check = options.check;
   }
 
+  /** What the user has written. */
   get image(): Uint8Array {
     return this.#written;
   }
@@ -78,7 +82,7 @@ export class MigrationFile extends OpenFile {
     const piece = content.subarray(this.#position, this.#position + into.length);
     into.set(piece);
     this.#position += piece.length;
-    return piece.length === 0 && this.#isPreCopy ? -ENOMSG : piece.length;
+    return piece.length === 0 && this.isPreCopy ? -ENOMSG : piece.length;
   }
 
   /** The header is judged as soon as it is there, so that a source that does not fit is not stopped for nothing. */
@@ -129,8 +133,12 @@ export class Migration {
     }
   }
 
-  /** VFIO_DEVICE_FEATURE for the features of migration; -ENOTTY for others. */
-  feature(argument: IoctlArgument, caller: Caller): number {
+  /**
+   * VFIO_DEVICE_FEATURE for the features of migration; -ENOTTY for others.
+   *
+   * @param setState who carries a change of state out
+   */
+  feature(argument: IoctlArgument, caller: Caller, setState: SetState): number {
     const arg = UserArgument.vfio(VfioDeviceFeature, argument);
     if (IS_ERR(arg) || typeof argument !== 'object') {
       return IS_ERR(arg) ? arg : -EINVAL;
@@ -147,7 +155,7 @@ export class Migration {
         if (isProbe || isGet === isSet) {
           return isProbe ? 0 : -EINVAL;
         }
-        return isGet ? this.#getState(data) : this.#setState(data, caller);
+        return isGet ? this.#getState(data) : this.#setState(data, caller, setState);
       default:
         return -ENOTTY;
     }
@@ -178,7 +186,7 @@ export class Migration {
     switch (to) {
       case S.PRE_COPY:
         driver.pause();
-        return { file: this.#stream(driver.header(), true) };
+        return { file: this.stream(driver.header(), true) };
       case S.PRE_COPY_P2P:
       case S.RUNNING_P2P:
         if (from === S.STOP || from === S.PRE_COPY_P2P) {
@@ -189,9 +197,9 @@ export class Migration {
         return { file: to === S.PRE_COPY_P2P ? this.#file : null };
       case S.STOP_COPY:
         driver.quiesce();
-        return { file: this.#stream(driver.save(), false) };
+        return { file: this.stream(driver.save(), false) };
       case S.RESUMING:
-        return { file: this.#stream(null, false) };
+        return { file: this.stream(null, false) };
       case S.STOP:
         return from === S.RESUMING ? this.#load() : { file: null };
       case S.RUNNING:
@@ -215,12 +223,18 @@ export class Migration {
     return result < 0 ? result : { file: null };
   }
 
-  #stream(content: Uint8Array | null, isPreCopy: boolean): MigrationFile {
-    return new MigrationFile(this.#core, this.#driver.name, {
-      content,
-      isPreCopy,
-      check: (header) => this.#driver.check(header),
-    });
+  /** The device is in a state from now on, whoever brought it there. */
+  enter(state: MigrationState): void {
+    this.#enter(state, null);
+  }
+
+  /** Null content: the user writes. `check` judges what comes, as soon as it comes. */
+  stream(
+    content: Uint8Array | null,
+    isPreCopy: boolean,
+    check = (header: Uint8Array): number => this.#driver.check(header),
+  ): MigrationFile {
+    return new MigrationFile(this.#core, this.#driver.name, { content, isPreCopy, check });
   }
 
   #enter(state: MigrationState, file: MigrationFile | null): void {
@@ -239,12 +253,12 @@ export class Migration {
     return put(data, encodeBytes(VfioDeviceFeatureMigState, { device_state: this.#state }));
   }
 
-  #setState(data: Uint8Array, caller: Caller): number {
+  #setState(data: Uint8Array, caller: Caller, setState: SetState): number {
     if (data.length < VfioDeviceFeatureMigState.bytes) {
       return -EINVAL;
     }
     const { device_state } = decodeBytes(VfioDeviceFeatureMigState, data);
-    const file = this.setState(device_state);
+    const file = setState(device_state);
     if (typeof file === 'number') {
       return file;
     }

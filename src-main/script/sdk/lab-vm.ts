@@ -3,11 +3,14 @@ import { EXIT_REASON_NAMES } from '../../spec/cpu/vm-exit.ts';
 import { formatBdf } from '../../spec/pcie/requester-id.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import type { ExitCounts } from '../../vmm/kvm/kvm-vm.ts';
+import type { DeviceMigration } from '../../vmm/qemu/device-migration.ts';
 import type { VfioPciDevice } from '../../vmm/qemu/vfio-pci.ts';
+import { moveGuest, moveProblem } from '../../vmm/move-guest.ts';
 import type { Vm } from '../../vmm/vm.ts';
 import {
   asArray,
   asBoolean,
+  asBytes,
   asFunction,
   asRecord,
   asString,
@@ -23,6 +26,7 @@ import {
   defineSdkModule,
   type HostFunctionSpec,
   type ScriptRecord,
+  type ScriptValue,
   type SdkModule,
 } from './sdk-module.ts';
 import { VM_TYPES } from './types/lab-vm.ts';
@@ -125,6 +129,27 @@ function deviceFunctions(env: SdkEnvironment): Functions {
   };
 }
 
+function migrationFunctions(env: SdkEnvironment): Functions {
+  const migrationOf = (device: ScriptValue): DeviceMigration =>
+    guestDeviceType.target(device, 'device').migration;
+  return {
+    migration_state: query(env, (_bound, device) => migrationOf(device).state),
+    set_migration_state: effect(env, (_bound, device, state) =>
+      migrationOf(device).setState(asUnsigned(state, 'state', 0xffff_ffff)),
+    ),
+    read_migration_data: effect(env, (_bound, device) => migrationOf(device).read()),
+    write_migration_data: effect(env, (_bound, device, data) =>
+      migrationOf(device).write(asBytes(data, 'data')),
+    ),
+    move_guest: effect(env, (_bound, from, to) => {
+      const [source, destination] = [runningVm(env, from), runningVm(env, to)];
+      const problem = moveProblem(source, destination);
+      if (problem !== undefined) throw new ScriptError(problem);
+      moveGuest(source, destination);
+    }),
+  };
+}
+
 function guestFunctions(env: SdkEnvironment, context: ScriptContext): Functions {
   const inGuest = <T>(vm: Vm, body: () => T): T => context.actIn(guestOf(vm), body);
   return {
@@ -151,6 +176,7 @@ export function createVmModule(env: SdkEnvironment, context: ScriptContext): Sdk
     functions: {
       ...lifeFunctions(host),
       ...deviceFunctions(host),
+      ...migrationFunctions(host),
       ...guestFunctions(host, context),
     },
   });

@@ -1,14 +1,13 @@
 /** `linux/idxd`: the accelerator driver's own interface, for drivers that sit on its queues. */
 import { PORTAL_PAGE, PORTAL_PAGE_NAMES } from '../../spec/dsa/portals.ts';
-import { DESCRIPTOR_BYTES, DESCRIPTOR_WORDS } from '../../spec/dsa/descriptor.ts';
 import type { IdxdDevice } from '../../linux/idxd/idxd-device.ts';
 import type { IdxdWq } from '../../linux/idxd/wq.ts';
 import { PciDev } from '../../linux/pci/pci-dev.ts';
-import { asBoolean, asBytes, asInteger, asU32, asUnsigned, optional } from './arguments.ts';
+import { asBoolean, asFunction, asInteger, asU32, asUnsigned, optional } from './arguments.ts';
+import { asDescriptor } from './descriptor-bytes.ts';
 import { effect, query, type SdkEnvironment } from './environment.ts';
 import { deviceOf } from './handles.ts';
 import {
-  ArgumentError,
   defineHostType,
   defineSdkModule,
   type HostFunctionSpec,
@@ -73,6 +72,8 @@ export interface idxd_device {
 export declare function idxd_from_pci(dev: pci_dev): idxd_device | null;
 /** Enables the device with its groups and queues as sysfs configured them. @returns 0 or -ENXIO; see cmd_status */
 export declare function idxd_device_enable(idxd: idxd_device): number;
+/** Lets descriptors of programs ask for an interrupt, from the next time that the device is enabled. */
+export declare function idxd_set_user_intr(idxd: idxd_device, enable: boolean): void;
 /** Disables the device. @returns 0; -EBUSY while a queue has users */
 export declare function idxd_device_disable(idxd: idxd_device): number;
 
@@ -111,6 +112,11 @@ export declare function idxd_device_abort_pasid(idxd: idxd_device, pasid: number
 export declare function idxd_device_request_int_handle(idxd: idxd_device, index: number): number;
 /** Gives a handle back. @returns 0 */
 export declare function idxd_device_release_int_handle(idxd: idxd_device, index: number): number;
+/**
+ * Who is told that the handles of the device are not those of its interrupts any more: descriptors that carry one end with
+ * status 19h, and a new one has to be asked for (idxd_int_handle_revoke). A name of this simulator.
+ */
+export declare function idxd_on_int_handles_revoked(idxd: idxd_device, handler: () => void): void;
 /** Which PASID's descriptors may name an MSI-X entry, null for those without one. @returns 0 or -EINVAL */
 export declare function idxd_device_set_perm_entry(idxd: idxd_device, entry: number, pasid: number | null): number;
 /** Submits a descriptor of the kernel itself. @returns 0; -EAGAIN when the queue stays full; -ENODEV when it is off */
@@ -159,19 +165,6 @@ function portalPage(value: ScriptValue): (typeof PORTAL_PAGE)[keyof typeof PORTA
   ) as (typeof PORTAL_PAGE)[keyof typeof PORTAL_PAGE];
 }
 
-function descriptorWords(value: ScriptValue): Uint32Array {
-  const bytes = asBytes(value, 'desc');
-  if (bytes.length !== DESCRIPTOR_BYTES) {
-    throw new ArgumentError(
-      'desc',
-      `${String(DESCRIPTOR_BYTES)} bytes, as dsa_hw_desc() gives`,
-      bytes,
-    );
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Uint32Array.from({ length: DESCRIPTOR_WORDS }, (_, i) => view.getUint32(i * 4, true));
-}
-
 function queueFunctions(env: SdkEnvironment): Functions {
   return {
     idxd_wq_get: effect(env, (_bound, wq) => wqOf(wq).addClient()),
@@ -193,7 +186,7 @@ function queueFunctions(env: SdkEnvironment): Functions {
       return queue.idxd.portalAddress(queue.id, portalPage(page));
     }),
     idxd_submit_desc: effect(env, ({ kernel }, wq, desc) =>
-      kernel.idxd.idxd_submit_desc(wqOf(wq), descriptorWords(desc)),
+      kernel.idxd.idxd_submit_desc(wqOf(wq), asDescriptor(desc, 'desc')),
     ),
   };
 }
@@ -214,6 +207,9 @@ function deviceFunctions(env: SdkEnvironment): Functions {
     idxd_device_disable: effect(env, ({ kernel }, idxd) =>
       kernel.idxd.idxd_device_disable(idxdOf(idxd)),
     ),
+    idxd_set_user_intr: effect(env, (_bound, idxd, enable) => {
+      idxdOf(idxd).hasUserInterrupts = asBoolean(enable, 'enable');
+    }),
     idxd_device_drain_pasid: effect(env, ({ kernel }, idxd, pasid) =>
       kernel.idxd.idxd_device_drain_pasid(idxdOf(idxd), asU32(pasid, 'pasid')),
     ),
@@ -226,6 +222,10 @@ function deviceFunctions(env: SdkEnvironment): Functions {
     idxd_device_release_int_handle: effect(env, ({ kernel }, idxd, index) =>
       kernel.idxd.idxd_device_release_int_handle(idxdOf(idxd), asInteger(index, 'index')),
     ),
+    idxd_on_int_handles_revoked: effect(env, (_bound, idxd, handler) => {
+      const told = asFunction(handler, 'handler');
+      idxdOf(idxd).onHandlesRevoked.add(() => void told.call());
+    }),
     idxd_device_set_perm_entry: effect(env, ({ kernel }, idxd, entry, pasid) =>
       kernel.idxd.idxd_device_set_perm_entry(
         idxdOf(idxd),

@@ -2,6 +2,8 @@
 import type { EventfdFile } from '../../linux/core/eventfd.ts';
 import type { IdxdVdev } from '../../linux/idxd/vdcm/vdev.ts';
 import { EFAULT } from '../../linux/errno.ts';
+import type { MigrationFile } from '../../linux/vfio/migration.ts';
+import { AnyDescriptor } from '../../spec/dsa/descriptor.ts';
 import type { RegionSpec } from '../../linux/vfio/device-requests.ts';
 import type { IrqSetRequest } from '../../linux/vfio/irq-set.ts';
 import type { VdcmOps } from '../../linux/vdcm/vdcm-ops.ts';
@@ -30,6 +32,8 @@ import {
   type ScriptValue,
   type SdkModule,
 } from './sdk-module.ts';
+import { bytesOfWords } from './descriptor-bytes.ts';
+import { migrationFileType } from './migration-file-handle.ts';
 import { VDCM_TYPES } from './types/linux-vdcm.ts';
 import { vmAreaType } from './vm-area-handle.ts';
 
@@ -38,7 +42,7 @@ type Ops = VdcmOps<IdxdVdev>;
 
 const MAX_PASID = 0xf_ffff;
 
-const vdevType = defineHostType<IdxdVdev>({
+export const vdevType = defineHostType<IdxdVdev>({
   name: 'vdev',
   properties: {
     uuid: { get: (vdev) => vdev.uuid },
@@ -61,7 +65,7 @@ const vdevType = defineHostType<IdxdVdev>({
   },
 });
 
-const vdevOf = (value: ScriptValue): IdxdVdev => vdevType.target(value, 'vdev');
+export const vdevOf = (value: ScriptValue): IdxdVdev => vdevType.target(value, 'vdev');
 const fileOf = (file: EventfdFile | null): ScriptValue =>
   file === null ? null : eventfdType.of(file);
 
@@ -123,6 +127,14 @@ function readValue(value: ScriptValue): bigint | number {
   return number < 0 ? number : BigInt(number);
 }
 
+/** A stream, null for none, or a negative error number. Nothing counts as no stream. */
+function readFile(value: ScriptValue): MigrationFile | null | number {
+  if (value === undefined || value === null) return null;
+  if (migrationFileType.is(value)) return migrationFileType.target(value, 'file');
+  const number = asInteger(value, 'the result of migration_set_state');
+  return number < 0 ? number : null;
+}
+
 function configOps(op: (name: string) => GuestFunction | undefined): Partial<Ops> {
   const [read, write] = [op('cfg_read'), op('cfg_write')];
   return {
@@ -147,12 +159,14 @@ function numberOf(value: bigint): ScriptValue {
 }
 
 function otherOps(op: (name: string) => GuestFunction | undefined): Partial<Ops> {
-  const [info, mmap, enable, irqs, reset] = [
+  const [info, mmap, enable, irqs, reset, submit, setState] = [
     op('get_region_info'),
     op('mmap'),
     op('wq_enable'),
     op('set_irqs'),
     op('reset'),
+    op('submit'),
+    op('migration_set_state'),
   ];
   const ops: { -readonly [K in keyof Ops]?: Ops[K] } = {};
   if (info !== undefined) {
@@ -171,6 +185,15 @@ function otherOps(op: (name: string) => GuestFunction | undefined): Partial<Ops>
   }
   if (reset !== undefined) {
     ops.reset = (vdev, isFull) => void reset.call(vdevType.of(vdev), isFull);
+  }
+  if (submit !== undefined) {
+    ops.submit = (vdev, words) =>
+      toReturnCode(
+        submit.call(vdevType.of(vdev), AnyDescriptor.decode(words).pasid, bytesOfWords(words)),
+      );
+  }
+  if (setState !== undefined) {
+    ops.migration_set_state = (vdev, state) => readFile(setState.call(vdevType.of(vdev), state));
   }
   return ops;
 }

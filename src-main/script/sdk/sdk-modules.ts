@@ -16,6 +16,7 @@ import { createIoasidModule } from './linux-ioasid.ts';
 import { createIommuModule } from './linux-iommu.ts';
 import { createIrqModule } from './linux-irq.ts';
 import { createMdevModule } from './linux-mdev.ts';
+import { createMigrationModule } from './linux-migration.ts';
 import { createMmModule } from './linux-mm.ts';
 import { createPciModule } from './linux-pci.ts';
 import { createSvaModule } from './linux-sva.ts';
@@ -47,6 +48,7 @@ export function createSdkModules(environment: SdkEnvironment): readonly SdkModul
     createTimerModule(env),
     createMdevModule(env),
     createVfioModule(env),
+    createMigrationModule(env),
     createMmModule(env),
     createIdxdModule(env),
     createVdcmModule(env),

@@ -59,6 +59,13 @@ export class GuestMemory implements Snapshotable<GuestMemoryState> {
     this.#known.restore(new KnownMemory().snapshot());
   }
 
+  /** The kernel of another VM goes on in this one: what it said is in guest-physical addresses, which stay. */
+  take(other: GuestMemory): void {
+    this.#name = other.#name;
+    this.#known.restore(other.#known.snapshot());
+    other.forget();
+  }
+
   /**
    * Of an access to host memory of the VM by one of its processes, or (undefined) in a space that stands on a table of the
    * guest.

@@ -99,6 +99,9 @@ export class IsolationOracle implements IsolationPort, Snapshotable<IsolationSta
       case 'forget-guest':
         this.#guests.get(call.vm)?.forget();
         return;
+      case 'move-guest':
+        this.#guest(call.to).take(this.#guest(call.vm));
+        return;
       case 'hold-vector':
         this.#vectors.hold(call.cpu, call.vector, call.holder);
         return;

@@ -78,6 +78,8 @@ export type IsolationCall =
     }
   /** The guest's kernel is gone, and what it said with it. */
   | { readonly op: 'forget-guest'; readonly vm: string }
+  /** The guest's kernel goes on in another VM, with all that it said; each VM keeps the memory behind it. */
+  | { readonly op: 'move-guest'; readonly vm: string; readonly to: string }
   | {
       readonly op: 'hold-vector';
       readonly cpu: number;

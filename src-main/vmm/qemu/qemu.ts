@@ -2,7 +2,7 @@
  * The QEMU-like process of one VM: guest RAM from its own pages, KVM, VFIO devices on the guest's root bus. Everything it
  * wants from the host it asks for by system calls of its process; when the process ends, closing its files undoes all.
  *
- * Not modelled: emulated devices, migration, ballooning, an option ROM.
+ * Not modelled: emulated devices, ballooning, an option ROM.
  */
 import { invariant } from '../../bits/invariant.ts';
 import type { MemoryRegion } from '../../sim/index.ts';

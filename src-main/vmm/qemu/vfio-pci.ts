@@ -12,6 +12,7 @@ import type { Kernel } from '../../linux/kernel.ts';
 import { MAP, PROT } from '../../linux/mm/mm.ts';
 import type { Process } from '../../linux/mm/process.ts';
 import type { KvmVm } from '../kvm/kvm-vm.ts';
+import { DeviceMigration } from './device-migration.ts';
 import { MsixEmulation } from './msix-emulation.ts';
 import type { RegionInfo, VfioDeviceFd } from './vfio-requests.ts';
 
@@ -66,6 +67,7 @@ export class VfioPciDevice {
   readonly rid: number;
   readonly fd: VfioDeviceFd;
   readonly msix: MsixEmulation | null;
+  readonly migration: DeviceMigration;
   /** The host asked for the device: the driver of the parent wants it back. */
   isReleaseRequested = false;
   readonly #parts: VfioPciParts;
@@ -79,6 +81,7 @@ export class VfioPciDevice {
     this.name = parts.name;
     this.rid = parts.rid;
     this.fd = parts.device;
+    this.migration = new DeviceMigration(parts.kernel, parts.process, parts.device);
     const { regions } = this.fd.info();
     const infos = Array.from({ length: regions }, (_, i) => this.fd.region(i));
     const config = infos[F.VFIO_PCI_CONFIG_REGION_INDEX];
@@ -133,6 +136,22 @@ export class VfioPciDevice {
     const control = (this.#msixPlace?.capability ?? -1) + MSIX_CONTROL.offset;
     if (this.#msixPlace !== undefined && touches(control, control + 2)) {
       this.#updateMsix();
+    }
+  }
+
+  /** What the VMM's own stream carries of a device: BARs, command register, MSI-X table (vfio_pci_load_config). */
+  load(from: VfioPciDevice): void {
+    for (let at = BAR_OFFSET; at < BAR_END; at += 4) {
+      this.configWrite(at, 4, from.configRead(at, 4));
+    }
+    this.configWrite(COMMAND_OFFSET, 2, from.configRead(COMMAND_OFFSET, 2));
+    const { msix } = this;
+    if (msix !== null && from.msix !== null && this.#msixPlace !== undefined) {
+      for (let at = 0; at < msix.tableBytes; at += 4) {
+        msix.writeTable(at, from.msix.readTable(at));
+      }
+      const control = this.#msixPlace.capability + MSIX_CONTROL.offset;
+      this.configWrite(control, 2, from.configRead(control, 2));
     }
   }
 

@@ -199,6 +199,12 @@ export class Viommu {
     }
   }
 
+  /** Registers of a unit that is in this state already. */
+  restore(registers: Uint32Array): void {
+    this.registers.restore(registers);
+    this.#publishState();
+  }
+
   /** Null gives the work back to the VMM. */
   handleBy(handler: ViommuHandler | null): void {
     this.#handler = handler;

@@ -28,6 +28,8 @@ const FORMAT = 1;
 const NAME_WORDS = 8;
 const OPERATION_WORDS = OPCAP.words;
 const FIXED_WORDS = 7;
+/** Pieces of configuration space and BAR0. */
+const REGISTER_PARTS = 5;
 const HEADER_WORDS = FIXED_WORDS + NAME_WORDS + OPERATION_WORDS;
 
 interface Header {
@@ -67,15 +69,26 @@ export class VdevMigration implements MigrationDriver {
   }
 
   save(): Uint8Array {
-    const { config, bar0, portal } = this.#target;
-    const parts = [
-      config.save(),
-      ...bar0.save(),
+    return this.#image([
+      ...this.#registers,
       Uint32Array.from(this.#handles, (handle) => handle >>> 0),
-      ...portal.waiting,
-    ];
-    const body = parts.flatMap((part) => [part.length, ...part]);
-    return concat(this.header(), bytesOf(Uint32Array.from(body)));
+      ...this.#target.portal.waiting,
+    ]);
+  }
+
+  /** Configuration space and BAR0 alone, for code that puts its own stream together. */
+  saveRegisters(): Uint8Array {
+    return this.#image(this.#registers);
+  }
+
+  /** What `saveRegisters` gave on the other side: -EINVAL when this device cannot become that one. */
+  loadRegisters(image: Uint8Array): number {
+    const words = wordsOf(image);
+    const header = parseHeader(words);
+    const parts = partsOf(words.subarray(HEADER_WORDS));
+    return header === undefined || parts === undefined || this.check(image) < 0
+      ? -EINVAL
+      : this.#loadRegisters(header, parts);
   }
 
   /** The same type, a queue at least as large, limits at least as wide, every operation that the guest was told of. */
@@ -104,17 +117,16 @@ export class VdevMigration implements MigrationDriver {
     }
     const header = parseHeader(words);
     const parts = partsOf(words.subarray(HEADER_WORDS));
-    const { config, bar0, portal, interrupts } = this.#target;
-    const [space, registers, permissions, queue, vectors, handles, ...waiting] = parts ?? [];
-    if (header === undefined || space === undefined || handles === undefined) {
+    const { portal, interrupts } = this.#target;
+    const [handles, ...waiting] = parts?.slice(REGISTER_PARTS) ?? [];
+    if (header === undefined || parts === undefined || handles === undefined) {
       return -EINVAL;
     }
-    config.load(space);
-    const tables = [registers, permissions, queue, vectors].filter((part) => part !== undefined);
-    bar0.load(tables);
-    bar0.wq.isEnabled = false;
+    const result = this.#loadRegisters(header, parts.slice(0, REGISTER_PARTS));
+    if (result < 0) {
+      return result;
+    }
     interrupts.restore();
-    this.#startsQueue = header.isEnabled;
     this.#oldHandles = Array.from(handles);
     portal.load(waiting.filter((part) => part.length === AnyDescriptor.words));
     return 0;
@@ -130,17 +142,31 @@ export class VdevMigration implements MigrationDriver {
   }
 
   resume(): number {
-    const { bar0, portal } = this.#target;
+    if (this.startQueue() < 0) {
+      return -EIO;
+    }
+    this.#target.portal.resume();
+    this.#compareHandles();
+    return 0;
+  }
+
+  /** Enable WQ, when the queue ran on the other side. 0 or -EIO. */
+  startQueue(): number {
     if (this.#startsQueue) {
       this.#startsQueue = false;
       if (this.#target.startQueue() !== 0) {
         return -EIO;
       }
-      bar0.wq.isEnabled = true;
+      this.#target.bar0.wq.isEnabled = true;
     }
-    portal.resume();
-    this.#revokeHandles();
     return 0;
+  }
+
+  /** Descriptors with a handle of the other side end with status 19h until the guest asks for its new ones. */
+  revokeHandles(): void {
+    const { bar0, interrupts } = this.#target;
+    bar0.registers.file.set('INTCAUSE', 'handlesRevoked', 1);
+    interrupts.raiseFirst('interrupt handles revoked');
   }
 
   /** The device was reset: nothing of what came from elsewhere counts any more. */
@@ -149,18 +175,41 @@ export class VdevMigration implements MigrationDriver {
     this.#oldHandles = null;
   }
 
-  /** Descriptors with a handle of the other side end with status 19h until the guest asks for its new ones. */
-  #revokeHandles(): void {
+  #compareHandles(): void {
     const old = this.#oldHandles;
     this.#oldHandles = null;
     const hasChanged = old?.some(
       (handle, i) => handle !== NO_HANDLE && handle !== this.#handles[i],
     );
     if (hasChanged === true) {
-      const { bar0, interrupts } = this.#target;
-      bar0.registers.file.set('INTCAUSE', 'handlesRevoked', 1);
-      interrupts.raiseFirst('interrupt handles revoked');
+      this.revokeHandles();
     }
+  }
+
+  get #registers(): readonly Uint32Array[] {
+    const { config, bar0 } = this.#target;
+    return [config.save(), ...bar0.save()];
+  }
+
+  #loadRegisters(header: Header, parts: readonly Uint32Array[]): number {
+    const { config, bar0 } = this.#target;
+    const own = this.#registers;
+    const [space, ...tables] = parts;
+    const isOfThisShape =
+      parts.length === own.length && parts.every((part, i) => part.length === own[i]?.length);
+    if (space === undefined || !isOfThisShape) {
+      return -EINVAL;
+    }
+    config.load(space);
+    bar0.load(tables);
+    bar0.wq.isEnabled = false;
+    this.#startsQueue = header.isEnabled;
+    return 0;
+  }
+
+  #image(parts: readonly Uint32Array[]): Uint8Array {
+    const body = parts.flatMap((part) => [part.length, ...part]);
+    return concat(this.header(), bytesOf(Uint32Array.from(body)));
   }
 
   get #handles(): readonly number[] {

@@ -41,6 +41,8 @@ export interface VdevPortalOptions {
   readonly user: () => string | undefined;
   /** The user is a VM whose ENQCMD goes out with the PASIDs that its guest writes. */
   readonly isUntranslated: () => boolean;
+  /** A trapped descriptor is complete: 0 or an error number. */
+  readonly onSubmit: (words: Uint32Array) => number;
 }
 
 export class VdevPortal {
@@ -190,7 +192,7 @@ export class VdevPortal {
     if (slot.filled.size < DESCRIPTOR_BYTES) {
       return 0;
     }
-    return this.#submit(this.#take(slotAt, slot));
+    return this.#options.onSubmit(this.#take(slotAt, slot));
   }
 
   /** The descriptor in a full slot, for the host alone. Without the copy it stays where the guest goes on storing. */
@@ -204,7 +206,7 @@ export class VdevPortal {
   }
 
   /** -EINVAL drops a descriptor with a PASID that is not the guest's; -EAGAIN when the queue stays full. */
-  #submit(words: Uint32Array): number {
+  submit(words: Uint32Array): number {
     if (this.#waiting === null) {
       return this.#send(words);
     }
@@ -215,9 +217,25 @@ export class VdevPortal {
     return 0;
   }
 
-  /** Looks the PASID up and hands the descriptor to the queue, in the guest's name. */
+  /** Looks the PASID up and hands the descriptor to the queue. */
   #send(words: Uint32Array): number {
-    const { core, wq, pasids, user } = this.#options;
+    const { core, wq, pasids, name } = this.#options;
+    const { pasid } = AnyDescriptor.decode(words);
+    const host = wq.isDedicated ? 0 : pasids.translate(pasid);
+    if (host < 0) {
+      core.warn(`${name}: descriptor with foreign PASID ${pasid} dropped`);
+      return -EINVAL;
+    }
+    return this.sendAs(words, host);
+  }
+
+  /**
+   * To the queue, in the guest's name. On a shared one a host PASID takes the place of the guest's; a dedicated one has its own.
+   *
+   * @returns 0, or -EAGAIN when the queue stays full
+   */
+  sendAs(words: Uint32Array, host: number): number {
+    const { core, wq, user } = this.#options;
     const principal = user();
     const inItsName = <T>(body: () => T): T =>
       principal === undefined ? body() : onBehalfOf(core.hw.isolation, principal, body);
@@ -227,12 +245,6 @@ export class VdevPortal {
         core.hw.movdir64b(0, portal, words);
       });
       return 0;
-    }
-    const { pasid } = AnyDescriptor.decode(words);
-    const host = pasids.translate(pasid);
-    if (host < 0) {
-      core.warn(`${this.#options.name}: descriptor with foreign PASID ${pasid} dropped`);
-      return -EINVAL;
     }
     words[0] = (((words[0] ?? 0) & PRIVILEGED) | host) >>> 0;
     for (let attempt = 0; attempt <= wq.config.enqcmds_retries; attempt++) {

@@ -83,6 +83,8 @@ export class IdxdVdev extends VirtualDevice implements MigrationTarget {
   readonly interrupts: VdevInterrupts;
   readonly portal: VdevPortal;
   readonly regions: ReadonlyMap<number, VdevRegion>;
+  /** State of the guest's side of the device, for another host. */
+  readonly image: VdevMigration;
   readonly #migration: Migration;
   readonly #hooks: VdcmHooks<IdxdVdev>;
   #isBusy = false;
@@ -139,13 +141,19 @@ export class IdxdVdev extends VirtualDevice implements MigrationTarget {
       name: mdev.uuid,
       user: () => this.vfioDevice?.user?.mm.name,
       isUntranslated: () => isUntranslatedVm(this.vfioDevice?.kvm ?? null),
+      onSubmit: (words) => this.#hooks.run('submit', this, words),
     });
     this.regions = this.#makeRegions();
-    this.#migration = new Migration(core, new VdevMigration(this));
+    this.image = new VdevMigration(this);
+    this.#migration = new Migration(core, this.image);
   }
 
   override get migration(): Migration {
     return this.#migration;
+  }
+
+  override submit(words: Uint32Array): number {
+    return this.portal.submit(words);
   }
 
   get typeName(): string {

@@ -91,4 +91,18 @@ export declare function kvm_pasid_unmap(vm: vm, guest_pasid: number): void;
  * gives the guest #GP. A name of this simulator.
  */
 export declare function kvm_set_pasid_miss(vm: vm, handler: (guest_pasid: number) => number | undefined): void;
+
+/** VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, as the VMM asks for it. @returns a state of \`linux/migration\`, or a negative error number */
+export declare function migration_state(device: guest_device): number;
+/** VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, as the VMM sets it. @returns 0 or a negative error number */
+export declare function set_migration_state(device: guest_device, state: number): number;
+/** What the stream of the present state has to read: up to its end, or up to now. @returns bytes, or a negative error number */
+export declare function read_migration_data(device: guest_device): Uint8Array | number;
+/** Writes to the stream of the state RESUMING. @returns bytes taken, or a negative error number */
+export declare function write_migration_data(device: guest_device, data: Uint8Array): number;
+/**
+ * The VMM's share of a live migration: memory, virtual CPUs, the virtual IOMMU, BARs and MSI-X tables go over, and the guest
+ * goes on in \`to\`, which has not booted and has devices in the same places. A name of this simulator.
+ */
+export declare function move_guest(from: vm, to: vm): void;
 `;

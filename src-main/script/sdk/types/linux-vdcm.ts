@@ -1,6 +1,7 @@
 /** What the editor shows of `linux/vdcm`. */
 export const VDCM_TYPES = `import type { idxd_device, idxd_wq } from 'linux/idxd';
 import type { ioasid_set } from 'linux/ioasid';
+import type { mig_file } from 'linux/migration';
 import type { vm_area_struct } from 'linux/mm';
 import type { eventfd_ctx } from 'linux/vfio';
 
@@ -64,6 +65,17 @@ export interface vdcm_ops {
   set_irqs?(vdev: vdev, request: irq_set_request): number;
   /** \`is_full\`: function level reset or VFIO_DEVICE_RESET; else the guest's Reset Device command. */
   reset?(vdev: vdev, is_full: boolean): void;
+  /**
+   * The guest stored a descriptor to a portal page that it has not mapped, so the store trapped.
+   * @param pasid in the guest's numbers, as in the descriptor
+   * @returns 0; -EAGAIN makes it Retry for the guest; other negative numbers drop the descriptor
+   */
+  submit?(vdev: vdev, pasid: number, desc: Uint8Array): number;
+  /**
+   * The VMM wants another state of migration (\`struct vfio_migration_ops\`).
+   * @returns the stream of that state, null for a state without one, or a negative error number
+   */
+  migration_set_state?(vdev: vdev, new_state: number): mig_file | null | number;
 }
 
 /**

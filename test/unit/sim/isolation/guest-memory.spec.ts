@@ -79,6 +79,20 @@ describe('memory of a VM from inside', () => {
     expect(owner(HOST + PAGE)).toBe('VM a / nobody (a free page)');
   });
 
+  it('takes over what the kernel of another VM said, and each keeps the memory behind it', () => {
+    const elsewhere = HOST + 2 ** 30;
+    const other = new GuestMemory();
+    other.back({ gpa: GPA, address: elsewhere, bytes: 16 * PAGE });
+    other.take(guest);
+    expect(other.trespass(elsewhere + PAGE, 'stranger', undefined)).toEqual({
+      principal: 'VM a / process stranger',
+      owner: 'VM a / process app',
+    });
+    expect(other.trespass(HOST + PAGE, 'stranger', undefined)).toBeUndefined();
+    expect(owner(HOST + PAGE)).toBe('VM a / nobody (a free page)');
+    expect(owner(elsewhere + PAGE)).toBeUndefined();
+  });
+
   it('is the same after a restore', () => {
     const copy = new GuestMemory();
     copy.restore(guest.snapshot());
