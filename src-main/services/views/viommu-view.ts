@@ -144,10 +144,11 @@ function unitSection({ state, own }: GuestUnit): KeyValueSection {
 }
 
 /** What requests without a PASID reach. */
-const MEETS: Readonly<Record<string, TableCell>> = {
+const REACH: Readonly<Record<string, TableCell>> = {
   'first-stage': { text: 'first stage of the guest', tone: 'good' },
   'guest-physical': { text: 'guest-physical memory', tone: 'muted' },
   nothing: { text: 'nothing: blocked', tone: 'fault' },
+  'other-table': { text: 'table of another function', tone: 'warning' },
 };
 
 function functionsTable({ own }: GuestUnit): TableSection {
@@ -157,7 +158,7 @@ function functionsTable({ own }: GuestUnit): TableSection {
     title: 'Requests without a PASID',
     columns: [
       { id: 'rid', title: 'Guest function', isMono: true },
-      { id: 'meets', title: 'Reach', help: 'What the host lets them reach now' },
+      { id: 'reach', title: 'Reach', help: 'What the host lets them reach now' },
       {
         id: 'fault',
         title: 'Fault',
@@ -170,7 +171,7 @@ function functionsTable({ own }: GuestUnit): TableSection {
       refs: {},
       cells: [
         formatRid(numberOf(found, 'rid')),
-        MEETS[text(found, 'meets') ?? ''] ?? '',
+        REACH[text(found, 'reach') ?? ''] ?? '',
         faultCell(numberOf(found, 'reason')),
       ],
     })),

@@ -20,6 +20,7 @@ import type {
   GuestRange,
   GuestStage1,
   NestingBackend,
+  Reach,
   UnrecoverableFault,
 } from './nesting-backend.ts';
 
@@ -98,9 +99,6 @@ export class GpasidBackend implements NestingBackend {
     const defaults = this.#defaults.get(key) ?? { ...place, wants: new Map(), bound: null };
     const { wants } = defaults;
     this.#defaults.set(key, defaults);
-    for (const name of [...wants.keys()].filter((n) => this.#placeOf(n) === undefined)) {
-      wants.delete(name);
-    }
     const isTaken = [...wants].some(([name, other]) => name !== device && isTable(other));
     if (isTable(want) && isTaken) {
       return -EBUSY;
@@ -112,7 +110,8 @@ export class GpasidBackend implements NestingBackend {
   #applyDefaults(key: string, defaults: Defaults): number {
     const { wants, domain, parent } = defaults;
     const all = [...wants.values()];
-    const stage1 = all.find(isTable) ?? (all.includes(null) ? null : EMPTY_STAGE1);
+    const stage1 =
+      all.find(isTable) ?? (all.includes(null) || all.length === 0 ? null : EMPTY_STAGE1);
     const devices = [...wants].filter(([, want]) => want === stage1).map(([name]) => name);
     const known = this.#bound.get(key);
     if (known !== undefined && stage1 === defaults.bound) {
@@ -169,6 +168,23 @@ export class GpasidBackend implements NestingBackend {
     if (bound.devices.size === 0) {
       this.#unbind(key, bound);
     }
+  }
+
+  forget(device: string): void {
+    for (const [key, defaults] of this.#defaults) {
+      if (defaults.wants.delete(device)) {
+        this.#applyDefaults(key, defaults);
+      }
+    }
+  }
+
+  sharedReach(device: string): Reach | undefined {
+    const defaults = [...this.#defaults.values()].find(({ wants }) => wants.has(device));
+    const want = defaults?.wants.get(device);
+    if (defaults === undefined || want === defaults.bound) {
+      return undefined;
+    }
+    return defaults.bound === null ? 'guest-physical' : 'other-table';
   }
 
   invalidate(

@@ -130,6 +130,14 @@ export class IommufdNesting implements NestingBackend {
     this.#destroy(context, hwpt);
   }
 
+  /** A device leaves with its page table. */
+  forget(): void {}
+
+  /** Each device has a page table of its own. */
+  sharedReach(): undefined {
+    return undefined;
+  }
+
   /** A nested page table has one command for both: device TLBs follow the IOTLB by themselves. */
   invalidate(device: string, pasid: number, range: GuestRange | null): void {
     const hwpt = this.#hwpts.get(keyOf(device, pasid));

@@ -56,6 +56,9 @@ export interface GuestPasidSource {
   free(pasid: number): number;
 }
 
+/** What requests of a function without a PASID reach. `other-table`: that of another function of the VM. */
+export type Reach = 'first-stage' | 'guest-physical' | 'nothing' | 'other-table';
+
 export interface NestingBackend {
   /** Null where the guest allocates from its own space. */
   readonly pasids: GuestPasidSource | null;
@@ -63,6 +66,10 @@ export interface NestingBackend {
   bind(device: string, pasid: number, stage1: GuestStage1): number;
   /** PASID 0 reaches guest-physical memory then, any other PASID nothing. */
   unbind(device: string, pasid: number): void;
+  /** The device leaves the VM, and wants nothing any more. */
+  forget(device: string): void;
+  /** What requests without a PASID reach, where it is not what was bound for the device; else undefined. */
+  sharedReach(device: string): Reach | undefined;
   /** Null: the whole address space. `device-tlb` leaves the unit's own caches alone. */
   invalidate(
     device: string,

@@ -13,7 +13,7 @@ import { faultCodeTitle, faultReason } from '../../spec/vtd/faults.ts';
 import type { Core } from '../../linux/core/core.ts';
 import { EMPTY_STAGE1 } from './empty-table.ts';
 import { stage1Of, type GuestRefusal, type GuestTables } from './guest-tables.ts';
-import type { GuestStage1, NestingBackend } from './nesting-backend.ts';
+import type { GuestStage1, NestingBackend, Reach } from './nesting-backend.ts';
 
 /** A function on the guest's bus. */
 export interface ShadowedDevice {
@@ -38,8 +38,6 @@ export interface PasidShadowParts {
   devices(): readonly ShadowedDevice[];
   isTranslating(): boolean;
 }
-
-export type Met = 'first-stage' | 'guest-physical' | 'nothing';
 
 /** A table to nest, a fault, or guest-physical memory. */
 type Wanted = ShadowEntry | GuestRefusal | 'guest-physical';
@@ -108,14 +106,13 @@ export class PasidShadow {
     return typeof wanted === 'object' && 'stage1' in wanted ? wanted : undefined;
   }
 
-  /** What requests of a function without a PASID meet, and the fault reason where it is a fault of the guest. */
-  stateOf(device: string): { readonly meets: Met; readonly reason: number } {
+  /** What requests of a function without a PASID reach, and the fault reason where it is a fault of the guest. */
+  stateOf(device: string): { readonly reach: Reach; readonly reason: number } {
     const blocked = this.#blocked.get(device);
     const isBound = this.find(device, 0) !== undefined;
-    return {
-      meets: isBound ? 'first-stage' : blocked === undefined ? 'guest-physical' : 'nothing',
-      reason: blocked?.reason ?? NO_REASON,
-    };
+    const own = isBound ? 'first-stage' : blocked === undefined ? 'guest-physical' : 'nothing';
+    const reach = this.#parts.backend.sharedReach(device) ?? own;
+    return { reach, reason: blocked?.reason ?? NO_REASON };
   }
 
   /** The fault that a request meets which the host refused for want of an entry; undefined for one that has its entry. */
@@ -147,6 +144,9 @@ export class PasidShadow {
       this.#pass(name);
     }
     [...this.#passed].filter(isMeant).forEach((name) => this.#passed.delete(name));
+    if (device !== undefined) {
+      this.#parts.backend.forget(device);
+    }
   }
 
   /** 0, or the error number of the host, which then has no table there at all. */

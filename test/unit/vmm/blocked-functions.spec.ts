@@ -296,6 +296,28 @@ describe.each(PROFILES)('a function without an entry for PASID 0, %s', (profile)
   });
 });
 
+describe('two functions of one parent in a VM', () => {
+  it.each([
+    ['kvmforum2019', 'other-table'],
+    ['iommufd', 'first-stage'],
+  ] as const)('have tables of their own where the host tells them apart, %s', (profile, reach) => {
+    const lab = bootVsva(profile, ['dedicated', 'dedicated']);
+    const vdevs = [1, 2].map((n) => createVdev(lab, 'dsa-1dwq-v1', n));
+    const vm = new Vm(lab.kvm, { name: 'vm1', memoryBytes: 40 * MIB, vcpus: 1, viommu: {} });
+    vdevs.forEach(({ uuid }) => expect(IS_ERR(vm.plug(uuid))).toBe(false));
+    vm.boot();
+    const { shadow } = defined(vm.qemu.viommu, 'vIOMMU');
+    expect(vdevs.map(({ uuid }) => shadow.stateOf(uuid).reach)).toEqual(['first-stage', reach]);
+    const warned = lab.rows('linux.warning.printed').map((r) => String(r.values['text']));
+    // 2019: requests without a PASID of both have one host PASID, which has one table (-EBUSY).
+    const isRefused = warned.some((text) => text.includes('does not bind PASID 0'));
+    expect(isRefused).toBe(profile === 'kvmforum2019');
+    vm.qemu.unplug(defined(vm.qemu.devices[0], 'First device'));
+    vm.qemu.viommu?.plugged();
+    expect(shadow.stateOf(defined(vdevs[1], 'Second').uuid).reach).toBe('first-stage');
+  });
+});
+
 describe.each(PROFILES)('a page request that the guest’s unit would not queue, %s', (profile) => {
   it('is recorded there and answered by the VMM; the guest is not asked', () => {
     const lab = bootVsva(profile, ['shared']);

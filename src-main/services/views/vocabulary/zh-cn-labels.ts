@@ -293,6 +293,7 @@ export const ZH_CN_LABELS: Readonly<Record<string, string>> = {
   'page request': '页请求',
   'first stage of the guest': '客户机的第一级',
   'guest-physical memory': '客户机物理内存',
+  'table of another function': '另一功能的表',
   'nothing: blocked': '什么也没有：被阻止',
   'from descriptor': '来自描述符',
   'from descriptors': '来自描述符',
