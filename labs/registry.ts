@@ -17,6 +17,7 @@ import { checks as vsvaDedicated } from './130-vsva-dedicated/checks.ts';
 import { checks as vsvaShared } from './140-vsva-shared/checks.ts';
 import { checks as pageRequestsAcrossTheVm } from './150-page-requests-across-the-vm/checks.ts';
 import { checks as attackGauntlet } from './160-attack-gauntlet/checks.ts';
+import { checks as migrateABusyVdev } from './170-migrate-a-busy-vdev/checks.ts';
 
 export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'find-the-capability': findTheCapability,
@@ -36,4 +37,5 @@ export const LAB_CHECKS: Readonly<Record<string, readonly Check[]>> = {
   'vsva-shared': vsvaShared,
   'page-requests-across-the-vm': pageRequestsAcrossTheVm,
   'attack-gauntlet': attackGauntlet,
+  'migrate-a-busy-vdev': migrateABusyVdev,
 };

@@ -47,6 +47,6 @@ describe('the labs of the course', () => {
       expect(report.labs[0]?.problems).toEqual([]);
       expect(report.labs[0]?.mutants.survivors).toEqual([]);
     },
-    60_000,
+    120_000,
   );
 });

@@ -113,6 +113,14 @@ const GUIDES: Readonly<Record<string, readonly (readonly [step: string, ...regio
     ['memory', 'flush', 'silent'],
     ['remains', 'reset'],
   ],
+  'migrate-a-busy-vdev': [
+    ['states', 'states'],
+    ['slow', 'pause', 'queue'],
+    ['drain', 'drain'],
+    ['save', 'save'],
+    ['restore', 'translate', 'ims'],
+    ['handles', 'revoke'],
+  ],
   'viommu-and-guest-iova': [
     ['entry', 'bind'],
     ['invalidation', 'flush'],
