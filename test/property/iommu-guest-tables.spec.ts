@@ -152,8 +152,9 @@ class Guests {
     request.low = Number(address & 0xffff_ffffn) | 0;
     const { unit } = this.#bench;
     const status = unit.translate(request);
-    const found = { status, ...unit.answer };
-    const expected = { status: unit.translation.translate(request), ...unit.answer };
+    const found = { completion: status, ...unit.answer };
+    const completion = unit.translation.translate(request);
+    const expected = { completion, ...unit.answer };
     expect(found).toEqual(expected);
     return status === COMPLETION.success;
   }

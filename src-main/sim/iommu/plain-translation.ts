@@ -205,7 +205,7 @@ export class PlainTranslation {
       return false;
     }
     const { high, low } = request;
-    const kind: number = request.kind;
+    const { kind } = request;
     // Second stage: read needs R, write W, atomic both, one more than the kind of access as bits.
     let needed = kind + 1;
     let leafNeeded = needed;
