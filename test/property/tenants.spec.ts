@@ -20,6 +20,9 @@ const GUESTS_EVERY = 20;
 const LONG_MS = 600_000;
 const SHORTEST = 3;
 const LENGTHS = 7;
+/** One of these many is long enough for tenants to get to work, with interrupts. */
+const LONG_EVERY = 50;
+const LONG = 40;
 /** More than any sequence can have at once. */
 const PASIDS = 16;
 
@@ -44,7 +47,7 @@ function text(steps: readonly TenantStep[]): string {
 function sequenceOf(
   kind: Kind,
   seed: number,
-  length = SHORTEST + (seed % LENGTHS),
+  length = seed % LONG_EVERY === 1 ? LONG : SHORTEST + (seed % LENGTHS),
 ): TenantSequence {
   return new TenantSequence(seed, length, { hasGuests: kind === 'guests' });
 }

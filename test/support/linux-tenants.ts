@@ -6,7 +6,7 @@ import { IOMMU_READ, IOMMU_WRITE } from '../../src-main/linux/iommu/iommu.ts';
 import { MIGRATION_STATE as S } from '../../src-main/linux/vfio/migration-state.ts';
 import { createKernel, type Kernel, type KernelProfile } from '../../src-main/linux/kernel.ts';
 import { parseBdf } from '../../src-main/linux/pci/pci-scan.ts';
-import { Machine, MachineHardware, type PlainData } from '../../src-main/sim/index.ts';
+import { Machine, MachineHardware, onBehalfOf, type PlainData } from '../../src-main/sim/index.ts';
 import { COMMAND } from '../../src-main/spec/dsa/commands.ts';
 import { STATUS } from '../../src-main/spec/dsa/status-codes.ts';
 import {
@@ -40,6 +40,8 @@ import { copyMemory, readAll, setState, writeTo } from './vdev-migration.ts';
 const PAGE = 4096;
 /** Work with which nothing else is in the way is done after this. */
 const LONG_NS = 100_000;
+/** Word 0 of a descriptor of a kernel, without a PASID. */
+const PRIVILEGED = 2 ** 31;
 
 interface Tenant {
   readonly uuid: string;
@@ -403,21 +405,31 @@ export class TenantWorld {
     must(-vdevCommand(open, COMMAND.enableWq).error, 'Enable WQ');
   }
 
-  /** A copy inside slot 0, by stores that trap: both kinds of queues have them. */
+  /**
+   * A copy inside slot 0, by stores that trap: both kinds of queues have them. With interrupts on, its completion raises one,
+   * which only a kernel may ask for.
+   */
   #submit({ uuid, isPaused }: Tenant, open: OpenVdev): void {
     const { user, fd, memory } = open;
     const text = new TextEncoder().encode(uuid.slice(-8));
     user.process.mm.write(memory, text);
     user.process.mm.write(memory + 0x800, new Uint8Array(32));
     const iova = iovaOf(0);
+    const handle = this.#openHandle(uuid);
     const words = moveWords({
       from: iova,
       to: iova + 64,
       bytes: text.length,
       record: iova + 0x800,
+      ...(handle < 0 ? {} : { handle }),
     });
+    words[0] = handle < 0 ? (words[0] ?? 0) : PRIVILEGED;
+    const before = this.#interrupts;
     const at = BAR.portals * 2 ** 40;
-    must(this.kernel.calls.pwrite(user.process, fd, bytesOfWords(words), at), 'submit');
+    const submitted = onBehalfOf(this.kernel.core.hw.isolation, user.process.mm.name, () =>
+      this.kernel.calls.pwrite(user.process, fd, bytesOfWords(words), at),
+    );
+    must(submitted, 'submit');
     this.kernel.core.advance(LONG_NS);
     const status = this.#statusOf(open);
     if (isPaused) {
@@ -427,6 +439,23 @@ export class TenantWorld {
     const copied = user.process.mm.read(memory + 64, text.length);
     expectThat(status === STATUS.success, `status ${status}`);
     expectThat(String(copied) === String(text), 'the copy is wrong');
+    const raised = this.#interrupts - before;
+    expectThat(raised === Number(handle >= 0), `${raised} interrupts`);
+  }
+
+  /** Handle of vector 1; negative when there is none, and while its entry is masked, as after a reset. */
+  #openHandle(uuid: string): number {
+    const { interrupts } = defined(this.kernel.idxd.vdcm.find(uuid), 'VDEV');
+    const handle = interrupts.handleOf(1);
+    const entry = this.kernel.core.published(`ims/${this.host.dev.name}/${handle}`);
+    const isOpen =
+      typeof entry === 'object' && entry !== null && 'isMasked' in entry && !entry.isMasked;
+    return isOpen ? handle : -1;
+  }
+
+  /** Interrupts that the host's handlers got so far. */
+  get #interrupts(): number {
+    return this.kernel.irqs.list().reduce((sum, { count }) => sum + count, 0);
   }
 
   #statusOf({ user, memory }: OpenVdev): number {

@@ -164,8 +164,8 @@ class TenantModels {
       ...slots,
       ...just('close', 'exit', 'reset', model.hasIrqs ? 'irqs-off' : 'irqs-on'),
       ...just(isPaused ? 'resume' : 'pause'),
-      ...(isPaused ? this.#ofMigration(model, tenant) : just(model.isRunning ? 'stop' : 'start')),
-      ...(canWork ? just('submit', 'submit') : []),
+      ...(isPaused ? this.#ofMigration(model, tenant) : just(...(model.isRunning ? STOP : START))),
+      ...(canWork ? just(...SUBMIT) : []),
     ];
   }
 
@@ -328,6 +328,11 @@ function noteGuest(model: GuestModel, op: string): void {
     noteApp(model, op);
   }
 }
+
+/** Few come so far: a step as often as it stands here. */
+const START = ['start', 'start', 'start', 'start'] as const;
+const STOP = ['stop'] as const;
+const SUBMIT = ['submit', 'submit', 'submit', 'submit', 'submit', 'submit'] as const;
 
 export class TenantSequence {
   readonly steps: readonly TenantStep[];
