@@ -415,7 +415,7 @@ export class TenantWorld {
     user.process.mm.write(memory, text);
     user.process.mm.write(memory + 0x800, new Uint8Array(32));
     const iova = iovaOf(0);
-    const handle = this.#openHandle(uuid);
+    const { handle, isMasked } = this.#entryOf(uuid);
     const words = moveWords({
       from: iova,
       to: iova + 64,
@@ -440,17 +440,17 @@ export class TenantWorld {
     expectThat(status === STATUS.success, `status ${status}`);
     expectThat(String(copied) === String(text), 'the copy is wrong');
     const raised = this.#interrupts - before;
-    expectThat(raised === Number(handle >= 0), `${raised} interrupts`);
+    expectThat(raised === Number(handle >= 0 && !isMasked), `${raised} interrupts`);
   }
 
-  /** Handle of vector 1; negative when there is none, and while its entry is masked, as after a reset. */
-  #openHandle(uuid: string): number {
+  /** Handle of vector 1, negative when there is none; after a reset its entry is masked. */
+  #entryOf(uuid: string): { readonly handle: number; readonly isMasked: boolean } {
     const { interrupts } = defined(this.kernel.idxd.vdcm.find(uuid), 'VDEV');
     const handle = interrupts.handleOf(1);
     const entry = this.kernel.core.published(`ims/${this.host.dev.name}/${handle}`);
     const isOpen =
       typeof entry === 'object' && entry !== null && 'isMasked' in entry && !entry.isMasked;
-    return isOpen ? handle : -1;
+    return { handle, isMasked: !isOpen };
   }
 
   /** Interrupts that the host's handlers got so far. */

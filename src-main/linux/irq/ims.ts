@@ -100,6 +100,7 @@ export class ImsDomain implements IrqChip {
     if (this.#core.defends('ims-pasid')) {
       this.#update(index, { pasid: 0, hasPasid: false });
     }
+    this.shutdown(index);
     this.#irqs.free(irq);
     this.#slots.delete(index);
     this.#core.publish(this.#key(index), undefined);
@@ -129,7 +130,7 @@ export class ImsDomain implements IrqChip {
   /** A completion came while the entry was masked. */
   isPending(irq: number): boolean {
     const index = this.indexOf(irq);
-    return index >= 0 && ImsEntry.decode(this.#words(index)).pending === 1;
+    return index >= 0 && this.#isPending(index);
   }
 
   pasidOf(irq: number): number | null {
@@ -151,7 +152,19 @@ export class ImsDomain implements IrqChip {
     this.#update(hwirq, { mask: 0 });
   }
 
+  /** The device forgets a message that waits only by sending it (DSA 3.0 section 3.7): not to the next owner of the entry. */
+  shutdown(hwirq: number): void {
+    if (this.#isPending(hwirq)) {
+      this.unmask(hwirq);
+    }
+    this.mask(hwirq);
+  }
+
   // ---- parts ---------------------------------------------------------------------------------------------------------
+
+  #isPending(index: number): boolean {
+    return ImsEntry.decode(this.#words(index)).pending === 1;
+  }
 
   #freeIndex(): number {
     for (let index = 0; index < this.entries; index++) {

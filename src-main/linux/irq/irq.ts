@@ -23,6 +23,8 @@ export interface IrqChip {
   writeMessage(hwirq: number, message: InterruptMessage): void;
   mask(hwirq: number): void;
   unmask(hwirq: number): void;
+  /** In place of `mask` when the handler goes: also gets rid of what waits behind the mask. */
+  shutdown?(hwirq: number): void;
 }
 
 /** Where an interrupt goes when it is posted to a virtual CPU. */
@@ -162,6 +164,7 @@ export class Irqs {
       return;
     }
     desc.chip.mask(desc.hwirq);
+    this.service();
     this.#freeVector(desc.cpu, desc.vector);
     if (desc.handle >= 0) {
       this.#remapping?.free(desc.handle);
@@ -234,7 +237,13 @@ export class Irqs {
       this.#core.warn(`Trying to free already-free IRQ ${irq}`);
       return;
     }
-    desc.chip.mask(desc.hwirq);
+    if (desc.chip.shutdown === undefined) {
+      desc.chip.mask(desc.hwirq);
+    } else {
+      desc.chip.shutdown(desc.hwirq);
+    }
+    // As synchronize_irq: what is on its way finds the handler that it is for.
+    this.service();
     desc.handler = null;
     desc.name = '';
     desc.principal = null;

@@ -296,6 +296,34 @@ describe('row 8: an entry of the interrupt message storage', () => {
     expect(count).toBe(1);
   });
 
+  it.each(['its handler goes', 'it is freed'] as const)(
+    'sends what waits behind its mask before the next owner has it: when %s',
+    (when) => {
+      const lab = boot({ wqs: [SHARED] });
+      const { irqs } = lab.kernel;
+      const { ims } = lab.idxd;
+      const handled: string[] = [];
+      const own = (name: string): number => {
+        const irq = ims?.ims_alloc_irq() ?? -1;
+        ims?.irq_set_auxdata(irq, lab.pasid);
+        if (name !== '') irqs.request_irq(irq, () => handled.push(name), name);
+        return irq;
+      };
+      const first = own(when === 'it is freed' ? '' : 'first');
+      const index = ims?.indexOf(first) ?? -1;
+      ims?.mask(index);
+      lab.enqcmds(0, PORTAL_PAGE.limitedIms, lab.move(0, 64, index));
+      lab.kernel.core.advance(100_000);
+      expect(ims?.isPending(first)).toBe(true);
+      if (when === 'its handler goes') irqs.free_irq(first);
+      ims?.ims_free_irq(first);
+      const second = own('second');
+      lab.kernel.core.advance(1_000);
+      expect(ims?.indexOf(second)).toBe(index);
+      expect(handled).toEqual(when === 'its handler goes' ? ['first'] : []);
+    },
+  );
+
   it.each([
     ['another PASID', 1],
     ['requests without PASID', null],
