@@ -58,6 +58,8 @@ export function pasidMemoryBenchmark({ host, sizes }: BenchContext): BenchGroup 
       sample: () => {
         // The scene of the last run goes first, and this one stays until its memory is counted.
         kept.length = 0;
+        // Buffers are given back behind a collection, and at the latest before the next one.
+        host.collectGarbage();
         const scene = new WalkScene();
         kept.push(scene);
         const secondStage = scene.space.allocate();
