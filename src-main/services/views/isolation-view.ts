@@ -223,7 +223,12 @@ export function isolationView(context: ViewContext): ViewModel {
           { id: 'rid', title: 'Requester', isMono: true },
           { id: 'pasid', title: 'PASID', align: 'right', isMono: true },
           { id: 'bits', title: 'By these bits', grow: 1, help: 'Fields of the PASID entry' },
-          { id: 'reach', title: 'Memory in reach', align: 'right' },
+          {
+            id: 'reach',
+            title: 'In reach',
+            align: 'right',
+            help: 'Memory that requests with the PASID can reach',
+          },
           { id: 'shared', title: 'Isolation' },
         ],
         rows: all.map((reach) => reachRow(reach, all, breaches)),

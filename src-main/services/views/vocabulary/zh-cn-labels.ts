@@ -139,7 +139,7 @@ export const ZH_CN_LABELS: Readonly<Record<string, string>> = {
   Mapped: '已映射',
   Mask: '屏蔽',
   Meaning: '含义',
-  'Memory in reach': '可达内存',
+  'In reach': '可达内存',
   Mode: '模式',
   Node: '节点',
   'No.': '序号',

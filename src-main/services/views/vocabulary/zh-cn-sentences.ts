@@ -24,6 +24,7 @@ export const ZH_CN_SENTENCES: Readonly<Record<string, string>> = {
   'Entry of the interrupt remapping table, or the vector of a message that is not remapped':
     '中断重映射表的表项；未重映射的消息则为其向量',
   'Fields of the PASID entry': 'PASID 表项中的字段',
+  'Memory that requests with the PASID can reach': '带此 PASID 的请求可以到达的内存',
   'Fields that are not zero': '不为零的字段',
   'First stage of a nested domain': '嵌套域的第一级',
   'For requests without PASID': '用于不带 PASID 的请求',
