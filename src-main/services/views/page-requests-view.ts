@@ -1,6 +1,7 @@
 /**
  * Page requests with their way through the layers: the device asks, the unit queues, the kernel decides, the unit answers,
- * the device goes on. Built from the trace, so it also tells of requests that are over.
+ * the device goes on; what misses pages of a guest's process goes through its VMM and its kernel first. Built from the
+ * trace, so it also tells of requests that are over.
  */
 import type { TableRow, ViewModel } from '../../protocol/views.ts';
 import { recordText, type TraceRecord } from '../../sim/index.ts';
@@ -12,9 +13,13 @@ const SENT = 'dsa.page-request.sent';
 const QUEUED = 'iommu.page-request.queued';
 const BY_UNIT = 'iommu.page-request.answered-by-unit';
 const BY_KERNEL = 'linux.page-request.answered';
+const TO_GUEST = 'vmm.viommu.page-request';
+const BY_VMM = 'vmm.viommu.page-response';
 const RESPONSE = 'iommu.page-group-response.sent';
 const RECEIVED = 'dsa.page-response.received';
-const KINDS = [SENT, QUEUED, BY_UNIT, BY_KERNEL, RESPONSE, RECEIVED] as const;
+const KINDS = [SENT, QUEUED, BY_UNIT, BY_KERNEL, TO_GUEST, BY_VMM, RESPONSE, RECEIVED] as const;
+/** Source of the records of the host's kernel; those of guests have the names of their VMs. */
+const HOST = 'linux';
 const MAX_RECORDS = 600;
 const MAX_ROWS = 64;
 
@@ -23,6 +28,8 @@ const LAYERS: Readonly<Record<string, string>> = {
   [QUEUED]: 'IOMMU',
   [BY_UNIT]: 'IOMMU',
   [BY_KERNEL]: 'Kernel',
+  [TO_GUEST]: 'VMM',
+  [BY_VMM]: 'VMM',
   [RESPONSE]: 'IOMMU',
   [RECEIVED]: 'Device',
 };
@@ -49,12 +56,43 @@ function inOrder(records: readonly TraceRecord[]): TraceRecord[] {
   return records.toSorted((a, b) => a.timeNs - b.timeNs || rank(a) - rank(b));
 }
 
+function isInGuest(record: TraceRecord): boolean {
+  const { kind } = record.kind;
+  return kind === TO_GUEST || kind === BY_VMM || (kind === BY_KERNEL && record.source !== HOST);
+}
+
+function layerOf(record: TraceRecord): string {
+  return record.kind.kind === BY_KERNEL && isInGuest(record)
+    ? 'Guest kernel'
+    : (LAYERS[record.kind.kind] ?? '');
+}
+
+/** The request that a VMM passes on: of the same page, and if it can be of the same group; the oldest that no guest has yet. */
+function passedOn(record: TraceRecord, open: Iterable<Journey>): Journey | undefined {
+  const address = BigInt(record.values['address'] ?? 0);
+  const candidates = [...open].filter(
+    (journey) => journey.address === address && !journey.records.some(isInGuest),
+  );
+  return candidates.find(({ group }) => group === groupOf(record)) ?? candidates[0];
+}
+
 /** Oldest first. A device uses a group index again only after the answer. */
 function journeys(records: readonly TraceRecord[]): readonly Journey[] {
   const open = new Map<string, Journey>();
+  /** By VM, guest PASID and group. */
+  const inGuests = new Map<string, Journey>();
   const all: Journey[] = [];
   for (const record of records) {
     const key = `${Number(record.values['pasid'])}/${groupOf(record)}`;
+    if (isInGuest(record)) {
+      const guestKey = `${record.source}/${key}`;
+      if (record.kind.kind === TO_GUEST) {
+        const journey = passedOn(record, open.values());
+        if (journey !== undefined) inGuests.set(guestKey, journey);
+      }
+      inGuests.get(guestKey)?.records.push(record);
+      continue;
+    }
     const known = open.get(key);
     if (known === undefined) {
       const started: Journey = {
@@ -79,9 +117,13 @@ function outcome(journey: Journey): {
   readonly tone: 'good' | 'fault' | 'accent';
 } {
   const answer = journey.records.findLast(
-    (r) => r.kind.kind === BY_KERNEL || r.kind.kind === BY_UNIT,
+    (r) => r.kind.kind === BY_UNIT || (r.kind.kind === BY_KERNEL && !isInGuest(r)),
   );
-  if (answer === undefined) return { text: 'waiting for the kernel', tone: 'accent' };
+  if (answer === undefined) {
+    const asked = journey.records.findLast(isInGuest)?.kind.kind;
+    const text = asked === TO_GUEST ? 'waiting for the guest' : 'waiting for the kernel';
+    return { text, tone: 'accent' };
+  }
   const code = Number(answer.values['code'] ?? answer.values['response']);
   const why = answer.values['why'];
   const reason = typeof why === 'string' && why !== '' ? `: ${why}` : '';
@@ -125,7 +167,7 @@ function row(journey: Journey): TableRow {
           id: `step-${record.seq}`,
           refs: { event: record.seq },
           cells: [
-            LAYERS[record.kind.kind] ?? '',
+            layerOf(record),
             formatDuration(record.timeNs - (first?.timeNs ?? 0)),
             recordText(record),
           ],
