@@ -3,8 +3,8 @@
  * nothing.
  *
  * TypeScript reads a file as a script first, then reads statements with `await` again, and keeps statements and errors of
- * the first reading where the second one passed more than one of them at once (`await [...x].y`, a call over several
- * lines): github.com/microsoft/TypeScript/issues/59777. Such leftovers are dropped here.
+ * the first reading where the second one passed more than one of them at once (`await [...x].y`, `await { a: 1, b: 2 }.a`):
+ * github.com/microsoft/TypeScript/issues/59777. Such leftovers are dropped here.
  */
 import ts from 'typescript';
 

@@ -127,7 +127,10 @@ export class PlainNestedWalk {
     }
   }
 
-  /** Four levels of the second stage. Gives the word index of the leaf, or -1; leaves the rights of the path in `rights`. */
+  /**
+   * Four levels of the second stage. Gives the word index of the leaf, or -1; leaves the rights of the path in `rights`.
+   * Written out: `indexAt` would choose by the level again.
+   */
   #walk(high: number, low: number, needed: number): number {
     const memory = this.#memory;
     const { words } = memory.store;

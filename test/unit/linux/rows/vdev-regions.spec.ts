@@ -202,3 +202,34 @@ describe.each(PROFILES)('instances of virtual accelerators, %s', (profile) => {
     expect([set(NONE, { count: 0 }), used(), vdev.interrupts.installed.length]).toEqual([0, 0, 0]);
   });
 });
+
+describe.each(PROFILES)('BARs of a virtual accelerator under %s', (profile) => {
+  const BARS = [0x10, 0x14, 0x18, 0x1c];
+
+  it('tell their sizes by the all-ones dance of any width, and nothing else is changed', () => {
+    const lab = bootIdxd({ profile, wqs: [DWQ] });
+    const { user, fd } = openVdev(lab, createVdev(lab, 'dsa-1dwq-v1'));
+    const read = (at: number): number => user.readValue(fd, BAR.config, at, 4) >>> 0;
+    const write = (at: number, bytes: number, value: number): void => {
+      expect(user.writeValue(fd, BAR.config, at, bytes, value)).toBe(bytes);
+    };
+    const before = BARS.map(read);
+    write(0x10, 4, 0xffff_ffff);
+    const fixed = ~read(0x10) >>> 0;
+    const size = (fixed | 0xf) + 1;
+    expect(size & (size - 1)).toBe(0);
+    expect(size).toBeGreaterThanOrEqual(4096);
+    for (const bytes of [1, 2]) {
+      for (let at = 0; at < 4; at += bytes) {
+        write(0x10, 4, 0);
+        write(0x10 + at, bytes, 256 ** bytes - 1);
+        // Of the written bytes, what the size leaves to software; the rest is zero.
+        const written = ((256 ** bytes - 1) * 256 ** at) >>> 0;
+        expect((read(0x10) & ~0xf) >>> 0).toBe((written & ~(size - 1)) >>> 0);
+      }
+    }
+    BARS.forEach((at, i) => write(at, 4, before[i] ?? 0));
+    expect(BARS.map(read)).toEqual(before);
+    expect(lab.rows('linux.warning.printed')).toEqual([]);
+  });
+});
